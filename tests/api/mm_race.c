@@ -17,6 +17,7 @@ static struct tvm t;
 static uint8_t *win, *other;
 static volatile uint64_t *floor_of;
 static volatile bool stop;
+static struct kvm_run *runs[2];
 static int file;
 static unsigned long turns[6];
 
@@ -31,7 +32,7 @@ GUEST(g_race, 64,
 static void *vcpu_thread(void *p)
 {
 	int fd = *(int *)p;
-	struct kvm_run *run = mmap(NULL, t.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct kvm_run *run = runs[fd != t.fd];
 
 	while (!stop) {
 		if (ioctl(fd, KVM_RUN, 0) < 0) {
@@ -162,6 +163,8 @@ static void race(void)
 		REQUIRE_OK(ioctl(fd1, KVM_SET_SREGS, &s));
 		tvm_start(fd1, TVM_CODE, TVM_STACK);
 	}
+	runs[0] = t.run;
+	runs[1] = run;
 	pthread_create(&th[0], NULL, vcpu_thread, &t.fd);
 	pthread_create(&th[1], NULL, vcpu_thread, &fd1);
 	pthread_create(&th[2], NULL, replacer, NULL);
@@ -171,8 +174,11 @@ static void race(void)
 		usleep(100000);
 	stop = true;
 	for (int i = 0; i < 5; i++) {
-		if (i < 2)
+		if (i < 2) {
+			/* the signal alone may come between the look at stop and KVM_RUN */
+			runs[i]->immediate_exit = 1;
 			pthread_kill(th[i], SIGUSR1);
+		}
 		pthread_join(th[i], NULL);
 	}
 	printf("guest rounds %lu, pages %lu, slots %lu, wires %lu\n", (unsigned long)*(uint64_t *)(t.mem + 0x100800),

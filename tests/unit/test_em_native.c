@@ -1019,6 +1019,9 @@ static bool tolerated(const struct outcome *em, const struct outcome *nat, const
 	/* VERW with LOCK: #UD or not, since it flushes buffers too. */
 	if (fn == em_i_verw && ctx.insn.lock && nat->vector != 6)
 		return true;
+	/* CLZERO with REP or REPNE: newer processors keep that opcode for something else. */
+	if (fn == em_i_clzero && ctx.insn.rep && nat->vector == 6)
+		return true;
 	/* RETF n may look at the stack beyond n before it looks at the selector. */
 	if ((nat->vector == 14 || nat->vector == 17) && fn == em_i_retf &&
 	    ctx.insn.k_src == K_IMM16)
