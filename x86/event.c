@@ -284,6 +284,13 @@ static void inject_nmi(struct kvm_vcpu *vcpu)
 	give(vcpu, &(struct x86_event){ .kind = X86_EV_NMI, .vector = 2 });
 }
 
+static void hold_intr(struct x86_events *q)
+{
+	q->intr.injected = false;
+	if (!q->intr.soft)
+		q->held_vector = q->intr.vector;
+}
+
 /* An exception was raised while these were delivered, and goes first. */
 static void hold_delivery(struct kvm_vcpu *vcpu)
 {
@@ -294,11 +301,20 @@ static void hold_delivery(struct kvm_vcpu *vcpu)
 		q->nmi_pending = min(q->nmi_pending + 1, 2);
 		vendor_call(set_nmi_mask)(vcpu, false);
 	}
-	if (q->intr.injected) {
-		q->intr.injected = false;
-		if (!q->intr.soft)
-			q->held_vector = q->intr.vector;
-	}
+	if (q->intr.injected)
+		hold_intr(q);
+}
+
+/*
+ * An interrupt is in delivery, says who restored the vCPU. One that was held when the
+ * vCPU was saved could be told in no other way; it is held again.
+ */
+static bool is_held_intr(struct kvm_vcpu *vcpu)
+{
+	struct x86_events *q = &vcpu->arch.ev;
+
+	return q->intr.injected && !q->intr.soft &&
+	       (q->exc.injected || !(x86_rflags(vcpu) & X86_EFLAGS_IF));
 }
 
 /* True: the hardware has its event for this entry. */
@@ -308,6 +324,8 @@ static bool reinject(struct kvm_vcpu *vcpu)
 
 	if (!q->exc.injected && q->exc.pending)
 		hold_delivery(vcpu);
+	if (unlikely(is_held_intr(vcpu)))
+		hold_intr(q);
 	if (q->exc.injected)
 		inject_exception(vcpu);
 	else if (q->nmi_injected)

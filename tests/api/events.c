@@ -300,12 +300,16 @@ static void interrupt_raised_exception(void)
 {
 	struct tvm t;
 
-	for (int drop = 0; drop < 2; drop++) {
+	for (int i = 0; i < 4; i++) {
+		bool drop = i & 1, restore = i & 2;
+
 		two_events(&t, false, drop);
 		CHECK_EQ(RUN_TO_OUT(&t, 0x10), 6);
 		/* still wanted, and seen by who saves the vCPU now */
 		CHECK_EQ(get_events(&t).interrupt.injected, 1);
 		CHECK_EQ(get_events(&t).interrupt.nr, 0x31);
+		if (restore)
+			CHECK_OK(set_events(&t, get_events(&t)));
 		if (drop)
 			drop_pages(&t);
 		/* not before the handler takes interrupts again */
