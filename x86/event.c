@@ -411,6 +411,9 @@ int x86_inject_pending(struct kvm_vcpu *vcpu, bool *req_immediate_exit)
 	} else if (busy && q->exc.pending) {
 		*req_immediate_exit = true;	/* come back as soon as the first is in */
 	}
+	/* Who steps through a guest may not want to end up in its handlers: they wait. */
+	if (unlikely(vcpu->arch.dbg.control & KVM_GUESTDBG_BLOCKIRQ))
+		return 0;
 	busy |= try_nmi(vcpu, busy, req_immediate_exit);
 	try_intr(vcpu, busy);
 	return 0;

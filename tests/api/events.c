@@ -35,14 +35,19 @@ GUEST(g_real, 16,
 
 extern const uint8_t g_real_31[], g_real_nmi[], g_real_6[];
 
-static void real_vm(struct tvm *t)
+static void start_real(struct tvm *t)
 {
-	vm_new(t);
 	GUEST_START(t, REAL, g_real);
 	*(uint16_t *)(t->mem + 4 * 0x31) = TVM_CODE + (g_real_31 - g_real);
 	*(uint16_t *)(t->mem + 4 * 2) = TVM_CODE + (g_real_nmi - g_real);
 	*(uint16_t *)(t->mem + 4 * 6) = TVM_CODE + (g_real_6 - g_real);
 	RUN_TO_OUT(t, 0x11);
+}
+
+static void real_vm(struct tvm *t)
+{
+	vm_new(t);
+	start_real(t);
 }
 
 static void interrupt_errors(void)
@@ -120,6 +125,48 @@ static void nmi(void)
 	CHECK_OK(ioctl(t.fd, KVM_NMI, 0));
 	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 2);
 	CHECK(get_regs(&t).rsp == TVM_STACK - 6);
+	tvm_close(&t);
+}
+
+/* The PIC's interrupt 1 is vector 0x31, and it comes. */
+static void raise_irq1(struct tvm *t)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_PIC_MASTER };
+	struct kvm_irq_level irq = { .irq = 1, .level = 1 };
+
+	CHECK_OK(ioctl(t->vm, KVM_GET_IRQCHIP, &chip));
+	chip.chip.pic.irq_base = 0x30;
+	chip.chip.pic.imr = 0;
+	CHECK_OK(ioctl(t->vm, KVM_SET_IRQCHIP, &chip));
+	CHECK_OK(ioctl(t->vm, KVM_IRQ_LINE, &irq));
+}
+
+/* KVM_GUESTDBG_BLOCKIRQ: what waits does so until the debugger lets it come. */
+static void debugger_blocks_interrupts(void)
+{
+	struct kvm_guest_debug d = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ,
+	};
+	uint64_t rip = 0;
+	struct tvm t;
+
+	vm_new_irqchip(&t);
+	start_real(&t);
+	CHECK_OK(ioctl(t.fd, KVM_SET_GUEST_DEBUG, &d));
+	raise_irq1(&t);
+	CHECK_OK(ioctl(t.fd, KVM_NMI, 0));
+	/* OUT, STI, its shadow, and one more */
+	for (int i = 0; i < 4 && rip < TVM_CODE + 5; i++) {
+		if (!RUN_TO(&t, KVM_EXIT_DEBUG))
+			return;
+		CHECK_EQ(get_regs(&t).rip, t.run->debug.arch.pc);
+		rip = get_regs(&t).rip;
+	}
+	CHECK_EQ(rip, TVM_CODE + 5);
+	d.control = 0;
+	CHECK_OK(ioctl(t.fd, KVM_SET_GUEST_DEBUG, &d));
+	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 2);
+	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x31);
 	tvm_close(&t);
 }
 
@@ -412,6 +459,7 @@ static void mce(void)
 }
 
 TEST_MAIN(T(interrupt_errors), T(interrupts), T(window_is_shut_in_shadow), T(nmi),
+	  T(debugger_blocks_interrupts),
 	  T(events_round_trip), T(events_errors),
 	  T(exception_injected), T(exception_payload), T(interrupt_raised_exception),
 	  T(delivery_needs_memory),
