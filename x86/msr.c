@@ -354,13 +354,28 @@ bool x86_guest_has_ibpb(struct kvm_vcpu *vcpu)
 }
 EXPORT_SYMBOL_GPL(x86_guest_has_ibpb);
 
+/* A bit that the CPU does not have would fault at the next entry, whoever wrote it. */
+static u64 cpu_spec_ctrl_bits(void)
+{
+	u64 bits = 0;
+
+	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
+		return 0;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL) || boot_cpu_has(X86_FEATURE_AMD_IBRS))
+		bits |= SPEC_CTRL_IBRS;
+	if (boot_cpu_has(X86_FEATURE_INTEL_STIBP) || boot_cpu_has(X86_FEATURE_SPEC_CTRL) ||
+	    boot_cpu_has(X86_FEATURE_AMD_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL_SSBD) || boot_cpu_has(X86_FEATURE_AMD_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	return bits;
+}
+
 u64 x86_spec_ctrl_valid(struct kvm_vcpu *vcpu, bool host)
 {
 	bool intel = x86_guest_has(vcpu, X86_FEATURE_SPEC_CTRL);
 	u64 valid = 0;
 
-	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
-		return 0;
 	if (host || intel || x86_guest_has(vcpu, X86_FEATURE_AMD_IBRS))
 		valid |= SPEC_CTRL_IBRS;
 	if (host || intel || x86_guest_has(vcpu, X86_FEATURE_AMD_STIBP))
@@ -368,7 +383,7 @@ u64 x86_spec_ctrl_valid(struct kvm_vcpu *vcpu, bool host)
 	if (host || x86_guest_has(vcpu, X86_FEATURE_SPEC_CTRL_SSBD) ||
 	    x86_guest_has(vcpu, X86_FEATURE_AMD_SSBD))
 		valid |= SPEC_CTRL_SSBD;
-	return valid;
+	return valid & cpu_spec_ctrl_bits();
 }
 EXPORT_SYMBOL_GPL(x86_spec_ctrl_valid);
 
