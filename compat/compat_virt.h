@@ -191,12 +191,16 @@ static __always_inline void compat_host_nmi(void)
 #endif
 }
 
-/* A machine check that ended the guest's turn: as if it had come now. Interrupts off. */
+/*
+ * A machine check that ended the guest's turn: as if it had come now, and in user
+ * mode, for nothing of the host's was interrupted: bad memory of the guest's costs the
+ * VMM a SIGBUS, not the host its life. Interrupts off.
+ */
 static inline void compat_machine_check(void)
 {
 #ifdef CONFIG_X86_MCE
 	struct pt_regs regs = {
-		.cs = __KERNEL_CS,
+		.cs = __USER_CS,
 		.flags = X86_EFLAGS_IF,
 	};
 
