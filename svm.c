@@ -31,6 +31,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mod_devicetable.h>
+#include <asm/asm.h>
 #include <asm/cpu_device_id.h>
 #include <asm/mem_encrypt.h>
 #include "compat_cpuid.h"
@@ -331,9 +332,13 @@ static void svm_vcpu_put(struct kvm_vcpu *vcpu)
 
 /* ---- run ----------------------------------------------------------------------------------------- */
 
+/* After a reboot has switched SVM off it faults; the entry does not come then. */
 static void svm_save_host(struct vcpu_svm *svm)
 {
-	asm volatile("vmsave %0" : : "a" (svm->entry.host_pa) : "memory");
+	asm volatile("1: vmsave %0\n\t"
+		     "2:\n\t"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : "a" (svm->entry.host_pa) : "memory");
 }
 
 static void svm_prepare_switch(struct kvm_vcpu *vcpu)

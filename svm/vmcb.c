@@ -35,6 +35,7 @@
  * SS.DPL is CPL.
  */
 #include <linux/slab.h>
+#include <asm/asm.h>
 #include <asm/mem_encrypt.h>
 #include <asm/tlbflush.h>
 #include "svm.h"
@@ -516,7 +517,10 @@ static bool svm_flush_gva(struct vcpu_svm *svm, gva_t gva)
 	valid = svm->last_cpu == smp_processor_id() &&
 		svm->asid_generation == this_cpu_read(svm_cpus.asid_generation);
 	if (valid)
-		asm volatile("invlpga %0, %1" : : "a" (gva), "c" (svm->vmcb->ctl.asid) : "memory");
+		asm volatile("1: invlpga %0, %1\n\t"
+			     "2:\n\t"	/* SVM may be off, for a reboot */
+			     _ASM_EXTABLE(1b, 2b)
+			     : : "a" (gva), "c" (svm->vmcb->ctl.asid) : "memory");
 	preempt_enable();
 	return valid;
 }
