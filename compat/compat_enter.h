@@ -7,6 +7,9 @@
  *
  *	VM_CLEAR_CPU_BUFFERS	#define or gone (then the feature bit of it is
  *				named through __CLEAR_CPU_BUFFERS)
+ *	X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO	#define, or not there yet: then
+ *				Intel's attacks have the bit of the exit to userspace
+ *				alone, and that through MMIO a static key (compat_virt.h)
  *	UNTRAIN_RET_VM		#define, or not there yet
  */
 #ifndef COMPAT_ENTER_H
@@ -15,11 +18,22 @@
 #include <asm/cpufeatures.h>
 #include <asm/nospec-branch.h>
 
+/* Before VMRUN. */
 .macro COMPAT_VM_CLEAR_CPU_BUFFERS
 #if defined(VM_CLEAR_CPU_BUFFERS)
 	VM_CLEAR_CPU_BUFFERS
 #elif defined(X86_FEATURE_CLEAR_CPU_BUF_VM)
 	ALTERNATIVE "", __CLEAR_CPU_BUFFERS, X86_FEATURE_CLEAR_CPU_BUF_VM
+#elif defined(CLEAR_CPU_BUFFERS)
+	CLEAR_CPU_BUFFERS
+#endif
+.endm
+
+/* Before VMLAUNCH and VMRESUME. CF stays. */
+.macro COMPAT_VMX_CLEAR_CPU_BUFFERS
+#if defined(X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO)
+	ALTERNATIVE "", __CLEAR_CPU_BUFFERS, X86_FEATURE_CLEAR_CPU_BUF_VM
+	ALTERNATIVE "", __CLEAR_CPU_BUFFERS, X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO
 #elif defined(CLEAR_CPU_BUFFERS)
 	CLEAR_CPU_BUFFERS
 #endif

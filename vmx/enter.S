@@ -80,7 +80,7 @@ SYM_FUNC_START(vmx_enter)
 	mov GPR(15)(%rdi), %r15
 	mov GPR(7)(%rdi), %rdi
 
-	COMPAT_VM_CLEAR_CPU_BUFFERS
+	COMPAT_VMX_CLEAR_CPU_BUFFERS
 	UNWIND_HINT_SAVE
 	jnc .Llaunch
 	vmresume
