@@ -48,6 +48,7 @@ SYM_FUNC_START(vmx_enter)
 	je .Lrsp_known
 	mov %rsp, VMX_ENTRY_HOST_RSP(%rdi)
 	mov $VMX_HOST_RSP_FIELD, %eax
+.Lrsp_write:
 	vmwrite %rsp, %rax
 .Lrsp_known:
 
@@ -83,10 +84,15 @@ SYM_FUNC_START(vmx_enter)
 	COMPAT_VMX_CLEAR_CPU_BUFFERS
 	UNWIND_HINT_SAVE
 	jnc .Llaunch
+.Lresume:
 	vmresume
 	jmp .Lfailed
 .Llaunch:
 	vmlaunch
+	/* after a reboot's VMXOFF all of them fault */
+	_ASM_EXTABLE(.Lrsp_write, .Lrsp_known)
+	_ASM_EXTABLE(.Lresume, .Lfailed)
+	_ASM_EXTABLE(.Llaunch, .Lfailed)
 .Lfailed:
 	mov (%rsp), %rax
 	movl $1, VMX_ENTRY_FAILED(%rax)

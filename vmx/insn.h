@@ -3,6 +3,10 @@
  * The instructions of Intel VT, one function each. They say by flags whether
  * they worked: CF or ZF is a failure, which in our use is a bug of ours and
  * warned about once.
+ *
+ * A reboot switches VMX off under vCPUs that still have a thread, and a CPU that
+ * could not switch it on may come online. There they fault, which is passed over: a
+ * read gives 0, and the entry itself fails (enter.S).
  */
 #ifndef KVM_VMX_INSN_H
 #define KVM_VMX_INSN_H
@@ -14,9 +18,12 @@
 
 static __always_inline u64 vmx_read(unsigned long field)
 {
-	unsigned long val;
+	unsigned long val = 0;
 
-	asm volatile("vmread %1, %0" : "=rm" (val) : "r" (field) : "cc");
+	asm volatile("1: vmread %1, %0\n\t"
+		     "2:\n\t"
+		     _ASM_EXTABLE(1b, 2b)
+		     : "+r" (val) : "r" (field) : "cc");
 	return val;
 }
 
@@ -27,21 +34,28 @@ static __always_inline u32 vmx_read32(unsigned long field)
 
 static inline void vmx_write(unsigned long field, u64 val)
 {
-	bool failed;
-
-	asm volatile("vmwrite %2, %1" : "=@ccbe" (failed) : "r" (field), "rm" (val) : "cc");
-	WARN_ONCE(failed, "VMWRITE of field %lx failed, value %llx\n", field, val);
+	asm goto("1: vmwrite %1, %0\n\t"
+		 "jbe %l[failed]\n\t"
+		 "2:\n\t"
+		 _ASM_EXTABLE(1b, 2b)
+		 : : "r" (field), "rm" (val) : "cc" : failed);
+	return;
+failed:
+	WARN_ONCE(1, "VMWRITE of field %lx failed, value %llx\n", field, val);
 }
 
 static inline void vmx_vmptrld(phys_addr_t pa)
 {
-	bool failed;
-
-	asm volatile("vmptrld %1" : "=@ccbe" (failed) : "m" (pa) : "cc", "memory");
-	WARN_ONCE(failed, "VMPTRLD of %pa failed\n", &pa);
+	asm goto("1: vmptrld %0\n\t"
+		 "jbe %l[failed]\n\t"
+		 "2:\n\t"
+		 _ASM_EXTABLE(1b, 2b)
+		 : : "m" (pa) : "cc", "memory" : failed);
+	return;
+failed:
+	WARN_ONCE(1, "VMPTRLD of %pa failed\n", &pa);
 }
 
-/* Also in a crash, when VMX may be off already: then it faults, and that is all. */
 static inline void vmx_vmclear(phys_addr_t pa)
 {
 	asm volatile("1: vmclear %0\n\t"
@@ -57,19 +71,29 @@ struct vmx_inv_operand {
 static inline void vmx_invept(unsigned long type, u64 eptp)
 {
 	struct vmx_inv_operand op = { .id = eptp };
-	bool failed;
 
-	asm volatile("invept %1, %2" : "=@ccbe" (failed) : "m" (op), "r" (type) : "cc", "memory");
-	WARN_ONCE(failed, "INVEPT type %lu of %llx failed\n", type, eptp);
+	asm goto("1: invept %0, %1\n\t"
+		 "jbe %l[failed]\n\t"
+		 "2:\n\t"
+		 _ASM_EXTABLE(1b, 2b)
+		 : : "m" (op), "r" (type) : "cc", "memory" : failed);
+	return;
+failed:
+	WARN_ONCE(1, "INVEPT type %lu of %llx failed\n", type, eptp);
 }
 
 static inline void vmx_invvpid(unsigned long type, u16 vpid, u64 addr)
 {
 	struct vmx_inv_operand op = { .id = vpid, .addr = addr };
-	bool failed;
 
-	asm volatile("invvpid %1, %2" : "=@ccbe" (failed) : "m" (op), "r" (type) : "cc", "memory");
-	WARN_ONCE(failed, "INVVPID type %lu of %u failed\n", type, vpid);
+	asm goto("1: invvpid %0, %1\n\t"
+		 "jbe %l[failed]\n\t"
+		 "2:\n\t"
+		 _ASM_EXTABLE(1b, 2b)
+		 : : "m" (op), "r" (type) : "cc", "memory" : failed);
+	return;
+failed:
+	WARN_ONCE(1, "INVVPID type %lu of %u failed\n", type, vpid);
 }
 
 #endif
