@@ -325,7 +325,7 @@ static void vmx_l1d_flush(struct vcpu_vmx *vmx)
 /* Whatever is cached has to be in memory before the next kernel uses it. */
 static void vmx_emergency_off(void)
 {
-	vmx_vmcs_clear_all();
+	vmx_vmcs_clear_crash();
 	compat_vmx_emergency_off();
 }
 
@@ -400,7 +400,6 @@ static void vmx_cpu_off(void)
 
 	x86_uret_cpu_off();
 	vmx_vmcs_clear_all();
-	INIT_LIST_HEAD(&vc->active);
 	vc->on = false;
 	compat_vmx_off();
 }

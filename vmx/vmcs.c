@@ -651,19 +651,31 @@ void vmx_vmcs_clear(struct vmx_vmcs *vmcs)
 		smp_call_function_single(cpu, vmx_clear_ipi, vmcs, 1);
 }
 
-/* Only forward links are followed: good at any moment of another change. */
+/* One that is off the list may be on another CPU's at once. */
 void vmx_vmcs_clear_all(void)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpus);
+	struct vmx_vmcs *vmcs, *next;
+	unsigned long flags;
+
+	if (!vc->on)
+		return;
+	local_irq_save(flags);	/* against vmx_clear_ipi() */
+	list_for_each_entry_safe(vmcs, next, &vc->active, link)
+		vmx_clear_here(vmcs);
+	local_irq_restore(flags);
+}
+
+/* The other CPUs stand still. Only forward links are followed: good at any moment of a change. */
+void vmx_vmcs_clear_crash(void)
 {
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpus);
 	struct vmx_vmcs *vmcs;
 
 	if (!vc->on)
 		return;
-	list_for_each_entry(vmcs, &vc->active, link) {
+	list_for_each_entry(vmcs, &vc->active, link)
 		vmx_vmclear(vmcs->pa);
-		WRITE_ONCE(vmcs->cpu, -1);
-	}
-	vc->current_vmcs = NULL;
 }
 
 void vmx_vmcs_make_current(struct vmx_vmcs *vmcs, int cpu)

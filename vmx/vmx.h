@@ -185,7 +185,8 @@ int vmx_vmcs_alloc(struct vcpu_vmx *vmx);		/* -ENOMEM; process context */
 void vmx_vmcs_free(struct vcpu_vmx *vmx);
 void vmx_vmcs_make_current(struct vmx_vmcs *vmcs, int cpu);	/* preemption off */
 void vmx_vmcs_clear(struct vmx_vmcs *vmcs);		/* wherever it is; interrupts on */
-void vmx_vmcs_clear_all(void);				/* this CPU's; any context */
+void vmx_vmcs_clear_all(void);				/* this CPU's */
+void vmx_vmcs_clear_crash(void);			/* the same; any context */
 void vmx_vmcs_reset(struct kvm_vcpu *vcpu, bool init);	/* power-on, or INIT; loaded */
 void vmx_fetch(struct kvm_vcpu *vcpu, int class);
 void vmx_fetch_basic(struct vcpu_vmx *vmx);		/* irqs off, after an exit: what most handlers need */
