@@ -114,7 +114,7 @@ static void svm_fill_caps(struct hw_caps *caps)
 		/* nested tables have the depth of the host's own */
 		.tdp_levels = boot_cpu_has(X86_FEATURE_LA57) &&
 			      (__read_cr4() & X86_CR4_LA57) ? 5 : 4,
-		.tdp_max_page_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2,
+		.max_page_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2,
 		.tdp_ad = true,
 		.pte_format = &pte_x86_npt,
 		.nrips = boot_cpu_has(X86_FEATURE_NRIPS),

@@ -30,6 +30,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpu.h>
 #include <linux/ftrace.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -142,8 +143,16 @@ static u8 vmx_ept_levels(void)
 	       boot_cpu_data.x86_phys_bits > 48 ? 5 : 4;
 }
 
-static u8 vmx_ept_page_level(void)
+static u8 vmx_max_page_level(void)
 {
+	/*
+	 * A guest that changes the size of a page it executes can stop such a CPU for
+	 * good, if the CPU finds a large one to run from.
+	 */
+	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off())
+		return PTE_LEVEL_4K;
+	if (!vmx_ept)
+		return PTE_LEVEL_2M;
 	if (!(vmx_caps.ept_vpid & VMX_EPT_2MB_PAGE_BIT))
 		return PTE_LEVEL_4K;
 	return vmx_caps.ept_vpid & VMX_EPT_1GB_PAGE_BIT ? PTE_LEVEL_1G : PTE_LEVEL_2M;
@@ -154,7 +163,7 @@ static void vmx_fill_caps(struct hw_caps *caps)
 	*caps = (struct hw_caps) {
 		.tdp = vmx_ept,
 		.tdp_levels = vmx_ept_levels(),
-		.tdp_max_page_level = vmx_ept_page_level(),
+		.max_page_level = vmx_max_page_level(),
 		.tdp_ad = vmx_ept_ad,
 		.pte_format = vmx_ept_ad ? &pte_ept : &pte_ept_noad,
 		.nrips = true,

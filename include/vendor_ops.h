@@ -60,7 +60,7 @@ struct x86_exit_info {
 struct hw_caps {
 	bool tdp;			/* nested paging in use */
 	u8 tdp_levels;			/* of its tables */
-	u8 tdp_max_page_level;		/* 1 4K, 2 2M, 3 1G */
+	u8 max_page_level;		/* of a leaf: 1 4K, 2 2M, 3 1G */
 	bool tdp_ad;			/* hardware sets accessed and dirty bits */
 	const struct pte_format *pte_format;
 	bool nrips, decode_assists, flush_by_asid, pause_filter;

@@ -243,7 +243,7 @@ static int slot_level(const struct kvm_memory_slot *slot, gfn_t gfn)
 	gfn_t skew = slot->base_gfn ^ (slot->hva >> PAGE_SHIFT);
 	int level;
 
-	for (level = max_t(int, hw_caps.tdp_max_page_level, PTE_LEVEL_4K);
+	for (level = max_t(int, hw_caps.max_page_level, PTE_LEVEL_4K);
 	     level > PTE_LEVEL_4K; level--) {
 		gfn_t pages = pte_level_pages(level), first = gfn & ~(pages - 1);
 
