@@ -249,6 +249,8 @@ static enum vmx_l1d_flush_state vmx_l1d_wanted(void)
 	static const char * const names[] = { "auto", "never", "cond", "always" };
 	int i = match_string(names, ARRAY_SIZE(names), vmentry_l1d_flush);
 
+	if (l1tf_mitigation == L1TF_MITIGATION_FULL_FORCE)
+		return VMENTER_L1D_FLUSH_ALWAYS;	/* no parameter may weaken it */
 	if (i > 0)
 		return i;	/* the enum has their order */
 	switch (l1tf_mitigation) {
@@ -537,7 +539,6 @@ static void vmx_load_extras(struct kvm_vcpu *vcpu)
 
 static void vmx_save_extras(struct kvm_vcpu *vcpu)
 {
-	vcpu->arch.regs.cr2 = native_read_cr2();
 	if (likely(!vcpu->arch.dr_loaded))
 		return;
 	get_debugreg(vcpu->arch.regs.dr6, 6);
@@ -549,7 +550,8 @@ static __always_inline bool vmx_exit_is_nmi(const struct vcpu_vmx *vmx)
 	const u32 nmi = INTR_INFO_VALID_MASK | INTR_TYPE_NMI_INTR;
 	const u32 mask = INTR_INFO_VALID_MASK | INTR_INFO_INTR_TYPE_MASK;
 
-	return vmx->exit.reason == EXIT_REASON_EXCEPTION_NMI &&
+	return (u16)vmx->exit.reason == EXIT_REASON_EXCEPTION_NMI &&
+	       !(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY) &&
 	       (vmx_read(VM_EXIT_INTR_INFO) & mask) == nmi;
 }
 
@@ -557,6 +559,7 @@ static noinstr void vmx_world_switch(struct vcpu_vmx *vmx)
 {
 	x86_guest_enter_irqoff(&vmx->vcpu);
 	vmx_enter(&vmx->entry);
+	vmx->vcpu.arch.regs.cr2 = native_read_cr2();	/* before anything can fault */
 	if (likely(!vmx->entry.failed))
 		vmx->exit.reason = vmx_read(VM_EXIT_REASON);
 	else
@@ -593,8 +596,10 @@ static void vmx_after_guest(struct vcpu_vmx *vmx)
 	vmx_fetch_basic(vmx);
 	if (vmx_ept)	/* MOV to CR3 loads them without an exit */
 		vmx->vcpu.arch.mmu.pdptrs_valid = false;
-	if (unlikely(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+	if (unlikely(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vmx_cancel_injection(&vmx->vcpu);
 		return;
+	}
 	vmx->entry.launched = true;
 	vmx->exit.vectoring = vmx_read32(IDT_VECTORING_INFO_FIELD);
 	if (vmx->injected || (vmx->exit.vectoring & VECTORING_INFO_VALID_MASK))
@@ -624,7 +629,8 @@ static bool vmx_exit_is_machine_check(struct vcpu_vmx *vmx)
 {
 	if ((u16)vmx->exit.reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		return true;
-	return vmx->exit.reason == EXIT_REASON_EXCEPTION_NMI &&
+	return (u16)vmx->exit.reason == EXIT_REASON_EXCEPTION_NMI &&
+	       !(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY) &&
 	       (vmx_intr_info(vmx) & (INTR_INFO_VECTOR_MASK | INTR_INFO_INTR_TYPE_MASK)) ==
 	       (18 | INTR_TYPE_HARD_EXCEPTION);
 }
@@ -632,6 +638,7 @@ static bool vmx_exit_is_machine_check(struct vcpu_vmx *vmx)
 /* NMIs were raised at the exit, interrupts will be taken when they are enabled. Left: #MC. */
 static void vmx_exit_irqoff(struct kvm_vcpu *vcpu)
 {
+	to_vmx(vcpu)->l1d_dirty = true;	/* by what the host does from here on */
 	if (unlikely(vmx_exit_is_machine_check(to_vmx(vcpu))))
 		compat_machine_check();
 }

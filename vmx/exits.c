@@ -11,6 +11,7 @@
  * defined; then it is decoded.
  */
 #include <linux/nospec.h>
+#include <asm/cpu.h>
 #include <uapi/asm/debugreg.h>
 #include "compat_virt.h"
 #include "insn.h"
@@ -282,6 +283,7 @@ static int vmx_db(struct kvm_vcpu *vcpu)
 	u64 reasons = vmx_qualification(vmx) & VMX_DB_REASONS;
 
 	vmx_move_over_int1(vcpu);
+	vmx_set_int_shadow(vcpu, 0);	/* the trap is behind it; TF in a shadow fails an entry */
 	if (vcpu->arch.dbg.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
 		return x86_debug_exit(vcpu, 1, reasons);
 	x86_queue_exception_p(vcpu, 1, reasons);
@@ -299,10 +301,30 @@ static int vmx_pf(struct kvm_vcpu *vcpu)
 				vmx_read32(VM_EXIT_INTR_ERROR_CODE));
 }
 
+static bool vmx_guest_checks_alignment(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.regs.cpl == 3 && (x86_cr0(vcpu) & X86_CR0_AM) &&
+	       (x86_rflags(vcpu) & X86_EFLAGS_AC);
+}
+
+/*
+ * The guest's own, or of the host's split lock detection: that one warns and lets the
+ * instruction run, or has sent the VMM a signal.
+ */
 static int vmx_ac(struct kvm_vcpu *vcpu)
 {
-	x86_queue_exception_e(vcpu, 17, 0);
-	return KVM_EXIT_RESUME;
+	struct kvm_run *run = vcpu->run;
+
+	if (vmx_guest_checks_alignment(vcpu) || !boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT)) {
+		x86_queue_exception_e(vcpu, 17, 0);
+		return KVM_EXIT_RESUME;
+	}
+	if (handle_guest_split_lock(x86_rip(vcpu)))
+		return KVM_EXIT_RESUME;
+	run->exit_reason = KVM_EXIT_EXCEPTION;
+	run->ex.exception = 17;
+	run->ex.error_code = 0;
+	return KVM_EXIT_TO_USER;
 }
 
 static int vmx_unexpected(struct kvm_vcpu *vcpu)
@@ -375,6 +397,9 @@ static int vmx_task_switch(struct kvm_vcpu *vcpu)
 
 	if (reason == X86_TASK_GATE) {
 		x86_clear_injected(vcpu);	/* the switch is the delivery */
+		if ((info & (VECTORING_INFO_VALID_MASK | VECTORING_INFO_TYPE_MASK)) ==
+		    (VECTORING_INFO_VALID_MASK | INTR_TYPE_NMI_INTR))
+			vmx_set_nmi_mask(vcpu, true);
 		soft = (info & VECTORING_INFO_VALID_MASK) &&
 		       vmx_is_soft(info & VECTORING_INFO_TYPE_MASK);
 		if (info & VECTORING_INFO_DELIVER_CODE_MASK)
@@ -404,6 +429,10 @@ static int vmx_entry_failed(struct kvm_vcpu *vcpu, u64 reason)
 /* ---- the table --------------------------------------------------------------------------------------- */
 
 typedef int (*vmx_exit_fn)(struct kvm_vcpu *vcpu);
+
+/* CPUs with TDX end in these, whatever the controls say. */
+#define VMX_EXIT_SEAMCALL	76
+#define VMX_EXIT_TDCALL		77
 
 static const vmx_exit_fn vmx_exits[] = {
 	[EXIT_REASON_EXCEPTION_NMI]		= vmx_exception,
@@ -448,6 +477,8 @@ static const vmx_exit_fn vmx_exits[] = {
 	[EXIT_REASON_INVPCID]			= x86_handle_no_insn,
 	[EXIT_REASON_VMFUNC]			= x86_handle_no_insn,
 	[EXIT_REASON_ENCLS]			= x86_handle_no_insn,
+	[VMX_EXIT_SEAMCALL]			= x86_handle_no_insn,
+	[VMX_EXIT_TDCALL]			= x86_handle_no_insn,
 };
 
 /* The frequent ones without an indirect branch. */
@@ -457,7 +488,6 @@ int vmx_handle_exit(struct kvm_vcpu *vcpu)
 	u32 reason = vmx->exit.reason;
 	vmx_exit_fn fn;
 
-	vmx->l1d_dirty = true;
 	if (unlikely(vmx->entry.failed)) {
 		vmx->entry.failed = 0;
 		return vmx_entry_failed(vcpu, vmx_read32(VM_INSTRUCTION_ERROR));

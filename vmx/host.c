@@ -7,8 +7,9 @@
  *	constant	selectors, RIP, CR0, EFER, PAT: written once
  *	of the CPU	TR and GDT base, SYSENTER's stack: when the VMCS changes CPU
  *	of the task	FS and GS base: once after each vcpu_load
- *	of the moment	CR3 and CR4: looked at before each entry, because a TLB
- *			flush or a perf user changes them behind our back
+ *	of the moment	CR3 and CR4, and DEBUGCTL, which is no field: looked at before
+ *			each entry, because a TLB flush or a perf user changes them
+ *			behind our back
  *
  * What an exit does not bring back, or only halfway, is put right when the vCPU
  * is put, since the kernel itself does not depend on it:
@@ -92,7 +93,6 @@ void vmx_host_save(struct vcpu_vmx *vmx)
 	savesegment(ds, h->ds_sel);
 	savesegment(es, h->es_sel);
 	h->kernel_gs_base = compat_rdmsr(MSR_KERNEL_GS_BASE);
-	h->debugctl = compat_rdmsr(MSR_IA32_DEBUGCTLMSR);
 	h->ldt_sel = 0;
 	vmx_write_bases(h);
 	compat_wrmsr(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
@@ -152,6 +152,7 @@ void vmx_host_renew(struct vcpu_vmx *vmx)
 		vmx_write(HOST_CR4, cr4);
 		vmcs->host_cr4 = cr4;
 	}
+	vmx->host.debugctl = compat_rdmsr(MSR_IA32_DEBUGCTLMSR);
 	asm volatile("sldt %0" : "=rm" (ldt));
 	if (unlikely(ldt))
 		vmx->host.ldt_sel = ldt;

@@ -760,6 +760,8 @@ static void vmx_reset_control_fields(struct kvm_vcpu *vcpu)
 	}
 	if (ctl->cpu2 & SECONDARY_EXEC_XSAVES)
 		vmx_write(XSS_EXIT_BITMAP, 0);
+	if (ctl->cpu2 & SECONDARY_EXEC_ENCLS_EXITING)
+		vmx_write(ENCLS_EXITING_BITMAP, ~0ull);	/* no SGX for guests */
 	if (ctl->cpu2 & SECONDARY_EXEC_TSC_SCALING)
 		vmx_write(TSC_MULTIPLIER, vcpu->arch.tsc.multiplier ?: VMX_TSC_ONE);
 	vmx_write(TSC_OFFSET, vcpu->arch.tsc.offset);
