@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A tiny virtual machine monitor: loads a flat binary and runs it until it says stop.
+ * A tiny virtual machine monitor: runs a payload until it says stop.
  *
- *	tinyvmm [-r | -p | -l] [-i] [-m MiB] [-t] PAYLOAD
+ *	tinyvmm [-i] [-m MiB] [-t] real | prot | long
+ *	tinyvmm [-i] [-m MiB] [-t] -r | -p | -l FILE
  *
- *	-r -p -l	start in real, protected (32-bit, flat) or long mode; real is the default
- *	-i		with the interrupt controllers and the timer of the kernel; without,
- HLT ends the run
+ *	real prot long	a payload of its own (payloads.S) for that mode; it prints one line
+ *	-r -p -l	a flat binary, started in real, protected (32-bit, flat) or long mode
+ *	-i		with the interrupt controllers and the timer in the kernel; without, HLT ends
+ *			the run
  *	-m MiB		memory, 16 by default
  *	-t		print every exit
  *
  * The payload is loaded at 0x8000 and started there with its stack at 0xe000; tinyvmm.h has the
- * whole layout. What it writes to port 0x3f8 (the first serial port, which always answers "ready")
- * is printed. A write to port 0xf4 ends the run, and the value becomes the exit status. Reads of
- * other ports and of memory that isn't there give all ones, writes are dropped, as on a PC.
+ * whole layout, and the steps before the first run. What it writes to port 0x3f8 (the first serial
+ * port, which always answers "ready") is printed. A write to port 0xf4 ends the run, and the value
+ * becomes the exit status. Reads of other ports and of memory that isn't there give all ones,
+ * writes are dropped, as on a PC.
  *
- * Try it:	printf '\xb0\x48\xba\xf8\x03\xee\xb0\x0a\xee\xb0\x00\xe6\xf4' >hi && tinyvmm hi
+ * Try it:	tinyvmm -t prot
+ *		printf '\xb0\x48\xba\xf8\x03\xee\xb0\x0a\xee\xb0\x00\xe6\xf4' >hi && tinyvmm -r hi
  */
 #include "tinyvmm.h"
 
@@ -24,21 +28,49 @@
 #define SERIAL_LSR	(PORT_SERIAL + 5)
 #define LSR_READY	0x60
 
+/* payloads.S */
+extern const uint8_t payload_real[], payload_real_end[];
+extern const uint8_t payload_prot[], payload_prot_end[];
+extern const uint8_t payload_long[], payload_long_end[];
+
+static const struct mode {
+	char letter;
+	const char *name;
+	void (*start)(struct tvm *t);
+	const uint8_t *payload, *end;
+} modes[] = {
+	{ 'r', "real", tvm_real, payload_real, payload_real_end },
+	{ 'p', "prot", tvm_prot, payload_prot, payload_prot_end },
+	{ 'l', "long", tvm_long, payload_long, payload_long_end },
+};
+
 struct options {
-	char mode;
+	const struct mode *mode;
 	bool irqchip;
 	bool trace;
 	size_t size;
-	const char *payload;
+	const char *payload;		/* a file, or else the payload of that mode */
 };
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: tinyvmm [-r | -p | -l] [-i] [-m MiB] [-t] PAYLOAD\n");
+	fprintf(stderr, "usage: tinyvmm [-i] [-m MiB] [-t] real | prot | long\n"
+			"       tinyvmm [-i] [-m MiB] [-t] -r | -p | -l FILE\n");
 	exit(2);
 }
 
-static void load(struct tvm *t, const char *name)
+/* By letter, or by name where there is none. */
+static const struct mode *find_mode(char letter, const char *name)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (letter ? modes[i].letter == letter : !strcmp(modes[i].name, name))
+			return &modes[i];
+	usage();
+	return NULL;
+}
+
+/* Guest memory is this process's own: a payload gets there like any other data. */
+static void load_file(struct tvm *t, const char *name)
 {
 	int fd = open(name, O_RDONLY);
 	size_t at = TVM_CODE;
@@ -116,11 +148,12 @@ static int run(struct tvm *t, bool trace)
 
 static void parse(struct options *o, int argc, char **argv)
 {
+	char letter = 0;
 	int c;
 
 	while ((c = getopt(argc, argv, "rplim:t")) != -1) {
 		if (c == 'r' || c == 'p' || c == 'l')
-			o->mode = c;
+			letter = c;
 		else if (c == 'i')
 			o->irqchip = true;
 		else if (c == 't')
@@ -132,12 +165,13 @@ static void parse(struct options *o, int argc, char **argv)
 	}
 	if (optind + 1 != argc || o->size < 1 << 20)
 		usage();
-	o->payload = argv[optind];
+	o->mode = find_mode(letter, argv[optind]);
+	o->payload = letter ? argv[optind] : NULL;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { .mode = 'r', .size = 16 << 20 };
+	struct options o = { .size = 16 << 20 };
 	struct kvm_pit_config pit = { 0 };
 	struct tvm t;
 	int ret;
@@ -150,13 +184,11 @@ int main(int argc, char **argv)
 		TVM_IOCTL(t.vm, KVM_CREATE_PIT2, &pit);
 	}
 	tvm_vcpu(&t);
-	load(&t, o.payload);
-	if (o.mode == 'r')
-		tvm_real(&t);
-	else if (o.mode == 'p')
-		tvm_prot(&t);
+	if (o.payload)
+		load_file(&t, o.payload);
 	else
-		tvm_long(&t);
+		memcpy(t.mem + TVM_CODE, o.mode->payload, o.mode->end - o.mode->payload);
+	o.mode->start(&t);
 	ret = run(&t, o.trace);
 	fflush(stdout);
 	tvm_close(&t);
