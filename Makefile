@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # What a person types.  How the modules are put together is in Kbuild.
 
-# The running kernel's headers, or else the newest ones installed.
+# The running kernel's headers, or else the newest ones installed. The emulated host has
+# a kernel of its own; if that is another one, the rig builds a copy for it.
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V)))
 # ours, or intree: which modules run, check, bench and soak are about

@@ -206,6 +206,11 @@ kernel_release() {
 	echo "${dep#linux-*-}"
 }
 
+# release_of_headers KDIR: the release of the kernel that these are the headers of.
+release_of_headers() {
+	sed -n 's/^#define UTS_RELEASE "\(.*\)"$/\1/p' "$1/include/generated/utsrelease.h" 2>/dev/null
+}
+
 # kernel_dir 6.1|...|debug: print a directory with the image package unpacked.
 kernel_dir() {
 	local suite rel
@@ -215,6 +220,38 @@ kernel_dir() {
 	7.*) unpacked "$suite" "linux-binary-$rel" "linux-modules-$rel" ;;
 	*) unpacked "$suite" "linux-image-$rel" ;;
 	esac
+}
+
+own_sources() {	# what the modules are built of, one name after the other
+	git -C "$TREE" ls-files -z -- . ':!tests' ':!tools' ':!Documentation' ':!*.md'
+}
+
+# What is built stays, so that the next state of the sources takes less.
+build_modules() {	# KERNEL WORK-DIR
+	mkdir -p "$2" "$OUT" || return
+	(
+		flock 8
+		cd "$TREE" && own_sources | xargs -0 cp -p --parents -t "$2" || exit
+		"$RIG/headers" "$1" "$2" -j"$(nproc)" modules >"$2/log" 2>&1 || { tail -20 "$2/log"; exit 1; }
+		for m in "$2"/*.ko; do
+			strip --strip-debug -o "$OUT/${m##*/}" "$m" || exit 1
+		done
+	) 8>"$2.lock" >&2
+}
+
+# our_modules 6.1|...|debug: print a directory with our modules for that kernel: the tree, if
+# make has built them for it, or else one in the cache, from a copy of the sources as they are.
+our_modules() {
+	local rel sum
+	rel=$(kernel_release "$1") || exit 2
+	if [ "$(modinfo -F vermagic "$TREE/kvm.ko" 2>/dev/null | cut -d' ' -f1)" = "$rel" ]; then
+		echo "$TREE"
+		return
+	fi
+	sum=$( (kernel_dir "$1" && cd "$TREE" && own_sources | xargs -0 sha256sum) | sha256sum) || exit 2
+	make_once "$CACHE/modules/$rel-${sum:0:16}" build_modules "$1" \
+		"$CACHE/modules/build-$rel-$(sha256sum <<<"$TREE" | head -c 8)"
+	echo "$CACHE/modules/$rel-${sum:0:16}"
 }
 
 # qemu_dir 7.2|10.0: print a directory with that QEMU and all its libraries.
