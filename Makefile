@@ -37,10 +37,12 @@ bench: deps $(need-ours)
 shell: deps $(need-ours)
 	@tests/rig/l1 --modules $(MODULES) --shell
 
-# updates/ wins over the kernel's own modules; depmod makes that known
+# updates/ wins over the kernel's own modules; depmod makes that known. The release is what
+# the headers say, wherever they lie.
 install: modules
 	@$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=updates modules_install
-	@depmod $$(basename $$(dirname $$(realpath -s $(KDIR))))
+	@depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
+		$$(sed -n 's/^#define UTS_RELEASE "\(.*\)"$$/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 deps:
 	@tests/rig/deps
