@@ -76,7 +76,7 @@ static void tsc_offset_attribute(void)
 	vm_new(&t);
 	if (ioctl(t.fd, KVM_HAS_DEVICE_ATTR, &attr) < 0) {
 		tvm_close(&t);
-		return;
+		SKIP_REST("no attribute for the TSC offset");
 	}
 	CHECK_OK(ioctl(t.fd, KVM_GET_DEVICE_ATTR, &attr));
 	want = off += 1ull << 44;
@@ -206,6 +206,157 @@ static void pv_clock(void)
 	tvm_close(&t);
 }
 
+/* ---- is time promised to agree between vCPUs? -------------------------------------- */
+
+#define CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/"
+
+/* A word of the host's clocksource files, or all of them. */
+static void clocksource(const char *file, char *buf, size_t size)
+{
+	char name[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(name, sizeof(name), CLOCKSOURCE "%s", file);
+	fd = open(name, O_RDONLY);
+	REQUIRE(fd >= 0);
+	n = read(fd, buf, size - 1);
+	REQUIRE(n > 0);
+	buf[n] = 0;
+	buf[strcspn(buf, "\n")] = 0;
+	close(fd);
+}
+
+static bool host_clock_is_tsc(void)
+{
+	char now[32];
+
+	clocksource("current_clocksource", now, sizeof(now));
+	return !strcmp(now, "tsc");
+}
+
+static void set_clocksource(const char *name)
+{
+	char now[32];
+	int fd = open(CLOCKSOURCE "current_clocksource", O_WRONLY);
+
+	REQUIRE(fd >= 0);
+	REQUIRE(write(fd, name, strlen(name)) == (ssize_t)strlen(name));
+	close(fd);
+	clocksource("current_clocksource", now, sizeof(now));
+	REQUIRE(!strcmp(now, name));
+}
+
+static bool vm_clock_stable(struct tvm *t)
+{
+	struct kvm_clock_data c = { 0 };
+
+	CHECK_OK(ioctl(t->vm, KVM_GET_CLOCK, &c));
+	return c.flags & KVM_CLOCK_TSC_STABLE;
+}
+
+/* A VM whose first vCPU has its clock switched on. */
+static struct pvclock *vm_with_clock(struct tvm *t)
+{
+	vm_new(t);
+	GUEST_START(t, LONG, g_tsc);
+	CHECK_EQ(set_msr(t, 0x4b564d01, TVM_DATA | 1), 1);
+	return (struct pvclock *)(t->mem + TVM_DATA);
+}
+
+/*
+ * It is exactly where the host keeps time by the TSC itself, for only then can all vCPUs go on from
+ * one pair of time and TSC; and the VMM is told the same as the guest.
+ */
+static void stable_bit(void)
+{
+	bool tsc = host_clock_is_tsc();
+	struct kvm_clock_data c = { 0 };
+	struct pvclock *p;
+	struct tvm t;
+
+	p = vm_with_clock(&t);
+	guest_tsc(&t);
+	CHECK_EQ(p->flags & 1, tsc);
+	CHECK_EQ(vm_clock_stable(&t), tsc);
+	/* A clock that was set is no other. */
+	c.clock = 1000000000000ull;
+	CHECK_OK(ioctl(t.vm, KVM_SET_CLOCK, &c));
+	CHECK_EQ(vm_clock_stable(&t), tsc);
+	guest_tsc(&t);
+	CHECK_EQ(p->flags & 1, tsc);
+	tvm_close(&t);
+}
+
+/* Nor is it where the TSCs of the vCPUs were set to different values, until they are one again. */
+static void stable_bit_needs_equal_tscs(void)
+{
+	bool tsc = host_clock_is_tsc();
+	struct tvm t, other;
+	struct pvclock *p;
+
+	p = vm_with_clock(&t);
+	other = t;
+	other.fd = tvm_add_vcpu(&t, 1, &other.run);
+	tvm_long_at(&t, other.fd, TVM_CODE);
+	guest_tsc(&other);
+	guest_tsc(&t);
+	CHECK_EQ(p->flags & 1, tsc);
+	CHECK_EQ(set_msr(&other, 0x10, 1ull << 50), 1);
+	/* It tells the others when it runs. */
+	guest_tsc(&other);
+	guest_tsc(&t);
+	CHECK_EQ(p->flags & 1, 0);
+	CHECK_EQ(vm_clock_stable(&t), 0);
+	CHECK_EQ(set_msr(&t, 0x10, 1ull << 50), 1);
+	guest_tsc(&t);
+	CHECK_EQ(p->flags & 1, tsc);
+	CHECK_EQ(vm_clock_stable(&t), tsc);
+	munmap(other.run, t.run_size);
+	close(other.fd);
+	tvm_close(&t);
+}
+
+/* The host changes its clock while the guest runs. */
+static void stable_bit_follows(void)
+{
+	uint64_t end, before;
+	struct kvm_clock_data c = { 0 };
+	char all[128], *other;
+	struct pvclock *p;
+	struct tvm t;
+
+	clocksource("available_clocksource", all, sizeof(all));
+	for (other = strtok(all, " "); other && !strcmp(other, "tsc"); )
+		other = strtok(NULL, " ");
+	if (!host_clock_is_tsc() || !other)
+		SKIP_REST("the host can't change between its TSC and another clocksource");
+	p = vm_with_clock(&t);
+	guest_tsc(&t);
+	CHECK(p->flags & 1);
+	before = pv_now(p, guest_tsc(&t));
+	set_clocksource(other);
+	/* That comes to the vCPU by and by. */
+	end = now_ns() + test_patience(5) * 1000000000ull;
+	do {
+		guest_tsc(&t);
+	} while (p->flags & 1 && now_ns() < end);
+	CHECK_EQ(p->flags & 1, 0);
+	CHECK_EQ(vm_clock_stable(&t), 0);
+	CHECK(pv_now(p, guest_tsc(&t)) > before);
+	set_clocksource("tsc");
+	/* The way back may wait for the next time the clock is set. */
+	CHECK_OK(ioctl(t.vm, KVM_GET_CLOCK, &c));
+	c.flags = 0;
+	CHECK_OK(ioctl(t.vm, KVM_SET_CLOCK, &c));
+	CHECK(vm_clock_stable(&t));
+	guest_tsc(&t);
+	CHECK(p->flags & 1);
+	tvm_close(&t);
+}
+
+/* ---- the rest ----------------------------------------------------------------------- */
+
 /* The wall clock: version, seconds and nanoseconds at which the VM's clock began. */
 static void wall_clock(void)
 {
@@ -311,5 +462,5 @@ static void monotonic_while_set(void)
 }
 
 TEST_MAIN(T(tsc_khz), T(tsc_value), T(tsc_adjust), T(tsc_offset_attribute), T(synchronised),
-	  T(vm_clock), T(pv_clock),
+	  T(vm_clock), T(pv_clock), T(stable_bit), T(stable_bit_needs_equal_tscs), T(stable_bit_follows),
 	  T(wall_clock), T(monotonic_while_set))
