@@ -150,13 +150,12 @@ static void bad_values(void)
 		{ 0xc0000083, 0x1000000000000000 },
 		{ 0xc0000080, 1 << 1 }, { 0xc0000080, 1ull << 63 },	/* EFER */
 		{ 0x1b, 1 }, { 0x1b, 1ull << 62 },			/* APIC base */
-		{ 0x4b564d00, 1ull << 63 | 2 },
 		{ 0x12345678, 0 }, { 0xc0011234, 0 }, { 0x40001234, 0 },	/* no such MSR */
 	};
 	struct tvm t;
 
 	vm_new(&t);
-	for (size_t i = 0; i < ARRAY_SIZE(c) - 4; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(c) - 3; i++) {
 		uint64_t before = get_msr(&t, c[i].msr);
 
 		if (set_msr(&t, c[i].msr, c[i].value) != 0)
