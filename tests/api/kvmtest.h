@@ -233,6 +233,39 @@ static inline int set_msr(struct tvm *t, uint32_t index, uint64_t data)
 	return ioctl(t->fd, KVM_SET_MSRS, &m);
 }
 
+/* A statistic, from the descriptor that KVM_GET_STATS_FD gave: it can be read while the vCPU runs. */
+static inline uint64_t get_stat(int fd, const char *name)
+{
+	uint64_t buf[64];
+	struct kvm_stats_desc *d = (void *)buf;
+	struct kvm_stats_header h;
+	uint64_t v = 0;
+	ssize_t size;
+
+	REQUIRE(pread(fd, &h, sizeof(h), 0) == sizeof(h));
+	size = sizeof(*d) + h.name_size;
+	REQUIRE(size <= (ssize_t)sizeof(buf));
+	for (uint32_t i = 0; i < h.num_desc; i++) {
+		REQUIRE(pread(fd, buf, size, h.desc_offset + i * size) == size);
+		if (strcmp(d->name, name))
+			continue;
+		CHECK_EQ(pread(fd, &v, 8, h.data_offset + d->offset), 8);
+		return v;
+	}
+	FAIL("no statistic %s", name);
+	return 0;
+}
+
+/* The instruction by which guests on this machine make hypercalls: VMMCALL or VMCALL, three bytes. */
+static inline const void *hypercall_insn(bool other_vendor)
+{
+	static const char insn[2][4] = { "\x0f\x01\xc1", "\x0f\x01\xd9" };
+	uint32_t a = 0, b, c = 0, d;
+
+	asm volatile("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d));
+	return insn[(b != 0x756e6547) ^ other_vendor];	/* "Genu" */
+}
+
 static inline uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -256,12 +289,15 @@ static inline unsigned int test_patience(unsigned int seconds)
 	return seconds * (slow ? (unsigned int)atoi(slow) : 1);
 }
 
+static const char *test_running;
+
 static inline void test_alarm(int sig)
 {
-	static const char msg[] = "no end in time\n";
+	static const char msg[] = "no end in time: ";
 
 	(void)sig;
-	if (write(1, msg, sizeof(msg) - 1) < 0)
+	if (write(1, msg, sizeof(msg) - 1) < 0 ||
+	    write(1, test_running, strlen(test_running)) < 0 || write(1, "\n", 1) < 0)
 		_exit(2);
 	_exit(1);
 }
@@ -277,6 +313,7 @@ static inline int test_main(const struct test *t, size_t n)
 		int before = failures;
 
 		signal(SIGALRM, test_alarm);
+		test_running = t[i].name;
 		alarm(test_patience(30));
 		t[i].fn();
 		alarm(0);
