@@ -20,21 +20,6 @@ static void enable_cap_errors(void)
 	tvm_close(&t);
 }
 
-static void disable_exits(void)
-{
-	struct kvm_enable_cap c = { .cap = KVM_CAP_X86_DISABLE_EXITS };
-	struct tvm t;
-
-	tvm_open(&t);
-	if (has_cap(t.sys, KVM_CAP_X86_DISABLE_EXITS)) {
-		c.args[0] = 1 << 20;
-		CHECK_ERR(ioctl(t.vm, KVM_ENABLE_CAP, &c), EINVAL);
-		c.args[0] = has_cap(t.sys, KVM_CAP_X86_DISABLE_EXITS);
-		CHECK_OK(ioctl(t.vm, KVM_ENABLE_CAP, &c));
-	}
-	tvm_close(&t);
-}
-
 static void devices(void)
 {
 	struct kvm_create_device d = { .type = 999 };
@@ -216,6 +201,6 @@ static void boot_cpu_id(void)
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(enable_cap_errors), T(disable_exits), T(devices), T(tpr_reporting), T(tpr_access),
+TEST_MAIN(T(enable_cap_errors), T(devices), T(tpr_reporting), T(tpr_access),
 	  T(statistics),
 	  T(half_made), T(nmi_and_smi), T(nr_mmu_pages), T(boot_cpu_id))
