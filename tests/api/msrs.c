@@ -230,14 +230,20 @@ static void msr_guest(struct tvm *t)
 	RUN_TO_OUT(t, 0x11);
 }
 
+/* End the access that userspace was told of, and go no further. */
+static void settle(struct tvm *t)
+{
+	t->run->immediate_exit = 1;
+	tvm_run(t);
+	t->run->immediate_exit = 0;
+}
+
 /* Start one access; the caller runs on from here. */
 static void access_msr(struct tvm *t, uint32_t msr, bool write, uint64_t v)
 {
 	struct kvm_regs r;
 
-	t->run->immediate_exit = 1;
-	tvm_run(t);
-	t->run->immediate_exit = 0;
+	settle(t);
 	r = get_regs(t);
 	r.rcx = msr;
 	r.rax = (uint32_t)v;
@@ -296,6 +302,49 @@ static void guest_gp(void)
 	}
 	if (host_is_tcg())
 		SKIP_REST("QEMU's TCG takes addresses that are not canonical");
+}
+
+#define PLATFORM_INFO	0xce
+
+static int platform_info(int fd, uint64_t on, uint32_t flags)
+{
+	struct kvm_enable_cap c = {
+		.cap = KVM_CAP_MSR_PLATFORM_INFO, .flags = flags, .args[0] = on,
+	};
+
+	return ioctl(fd, KVM_ENABLE_CAP, &c);
+}
+
+/* Guests may read the register unless they are denied that, and never write it; the VMM may do both. */
+static void guest_platform_info(void)
+{
+	struct tvm t;
+
+	vm_new(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_MSR_PLATFORM_INFO), 1);
+	CHECK_EQ(set_msr(&t, PLATFORM_INFO, get_msr(&t, PLATFORM_INFO) | 0xff00), 1);
+	CHECK_ERR(platform_info(t.vm, 0, 1), EINVAL);
+	CHECK_ERR(platform_info(t.fd, 0, 0), EINVAL);	/* a VM's, not a vCPU's */
+	for (int i = 0; i < 3; i++) {
+		bool on = i != 1;
+
+		if (i)
+			CHECK_OK(platform_info(t.vm, on, 0));
+		msr_guest(&t);
+		access_msr(&t, PLATFORM_INFO, false, 0);
+		if (on)
+			CHECK_EQ(RUN_TO_OUT(&t, 0x10), (uint32_t)get_msr(&t, PLATFORM_INFO));
+		else
+			CHECK_EQ(RUN_TO_OUT(&t, 0x12), 0xbad);
+		CHECK_EQ(get_msr(&t, PLATFORM_INFO) & 0xff00, 0xff00);
+		settle(&t);
+		msr_guest(&t);
+		access_msr(&t, PLATFORM_INFO, true, 0);
+		CHECK_EQ(RUN_TO_OUT(&t, 0x12), 0xbad);
+		CHECK_EQ(get_msr(&t, PLATFORM_INFO) & 0xff00, 0xff00);
+		settle(&t);
+	}
+	tvm_close(&t);
 }
 
 static int filter(struct tvm *t, uint32_t deflt, uint32_t flags, uint32_t base, uint32_t n,
@@ -451,5 +500,6 @@ static void filter_without_exit(void)
 
 TEST_MAIN(T(every_listed_one_round_trips), T(feature_msrs), T(always_there), T(round_trips),
 	  T(bad_values), T(partial),
-	  T(many_at_once), T(guest_access), T(guest_gp), T(user_space_msr),
+	  T(many_at_once), T(guest_access), T(guest_gp), T(guest_platform_info),
+	  T(user_space_msr),
 	  T(moved_while_pending), T(emulated), T(filter_without_exit))
