@@ -162,6 +162,39 @@ static void mce_capabilities(void)
 	CHECK_ERR(ioctl(sys, KVM_X86_GET_MCE_CAP_SUPPORTED, 0), EFAULT);
 }
 
+/* The one attribute of /dev/kvm: which states of XSAVE guests can be given. */
+static void attributes(void)
+{
+	uint64_t value = 0x5555, want;
+	struct kvm_device_attr attr = { .attr = KVM_X86_XCOMP_GUEST_SUPP, .addr = tvm_ptr(&value) };
+	struct kvm_cpuid2 *c = tvm_supported_cpuid(sys);
+	struct kvm_cpuid_entry2 *e = tvm_cpuid_find(c, 0xd, 0);
+
+	want = e ? (uint64_t)e->edx << 32 | e->eax : 0;
+	free(c);
+	CHECK_EQ(has_cap(sys, KVM_CAP_SYS_ATTRIBUTES), 1);
+	CHECK_ERR(ioctl(sys, KVM_HAS_DEVICE_ATTR, NULL), EFAULT);
+	CHECK_ERR(ioctl(sys, KVM_GET_DEVICE_ATTR, NULL), EFAULT);
+	attr.attr = 77;
+	CHECK_ERR(ioctl(sys, KVM_HAS_DEVICE_ATTR, &attr), ENXIO);
+	CHECK_ERR(ioctl(sys, KVM_GET_DEVICE_ATTR, &attr), ENXIO);
+	attr.attr = KVM_X86_XCOMP_GUEST_SUPP;
+	attr.group = 1;
+	CHECK_ERR(ioctl(sys, KVM_HAS_DEVICE_ATTR, &attr), ENXIO);
+	CHECK_ERR(ioctl(sys, KVM_GET_DEVICE_ATTR, &attr), ENXIO);
+	attr.group = 0;
+	CHECK(ioctl(sys, KVM_SET_DEVICE_ATTR, &attr) < 0);	/* it can't be set */
+	CHECK_EQ(value, 0x5555);
+	CHECK_OK(ioctl(sys, KVM_HAS_DEVICE_ATTR, &attr));
+	CHECK_EQ(value, 0x5555);
+	CHECK_OK(ioctl(sys, KVM_GET_DEVICE_ATTR, &attr));
+	CHECK_EQ(value, want);
+	CHECK(!want || (value & 3) == 3);	/* x87 and SSE */
+	attr.addr = 0;
+	CHECK_OK(ioctl(sys, KVM_HAS_DEVICE_ATTR, &attr));	/* which does not look at it */
+	CHECK_ERR(ioctl(sys, KVM_GET_DEVICE_ATTR, &attr), EFAULT);
+}
+
 static void open_device(void)
 {
 	sys = open("/dev/kvm", O_RDWR);
@@ -172,4 +205,4 @@ TEST_MAIN(T(open_device), T(api_version), T(unknown_ioctls), T(capabilities),
 	  T(unknown_capabilities),
 	  T(capabilities_of_a_vm), T(mmap_size), T(read_only_open), T(create_vm_types),
 	  T(descriptors_close_on_exec),
-	  T(no_other_file_operations), T(mce_capabilities))
+	  T(no_other_file_operations), T(mce_capabilities), T(attributes))
