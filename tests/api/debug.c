@@ -189,6 +189,34 @@ static void guests_own_breakpoint(void)
 	tvm_close(&t);
 }
 
+/* KVM_CAP_SET_GUEST_DEBUG2 names the bits that are taken; one that is refused leaves what was set. */
+static void known_bits(void)
+{
+	uint32_t known;
+	struct tvm t;
+
+	for (int bit = 0; bit < 32; bit++) {
+		uint32_t control = 1u << bit | KVM_GUESTDBG_ENABLE;
+
+		vm_new(&t);
+		known = has_cap(t.sys, KVM_CAP_SET_GUEST_DEBUG2);
+		CHECK(known & KVM_GUESTDBG_ENABLE);
+		CHECK(known & KVM_GUESTDBG_SINGLESTEP);
+		GUEST_START(&t, LONG, g_steps);
+		CHECK_OK(set_debug(&t, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, 0));
+		if (known & 1u << bit) {
+			if (!CHECK_OK(set_debug(&t, control, 0, 0)))
+				printf("... bit %d\n", bit);
+		} else {
+			if (!CHECK_ERR(set_debug(&t, control, 0, 0), EINVAL))
+				printf("... bit %d\n", bit);
+			RUN_TO(&t, KVM_EXIT_DEBUG);
+			CHECK_EQ(get_regs(&t).rip, TVM_CODE + 1);
+		}
+		tvm_close(&t);
+	}
+}
+
 static void errors(void)
 {
 	struct tvm t;
@@ -199,6 +227,6 @@ static void errors(void)
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(errors), T(single_step), T(software_breakpoint), T(hardware_breakpoint), T(inject),
+TEST_MAIN(T(errors), T(known_bits), T(single_step), T(software_breakpoint), T(hardware_breakpoint), T(inject),
 	  T(registers),
 	  T(guests_own_breakpoint))
