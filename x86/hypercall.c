@@ -52,10 +52,10 @@ static long send_ipi_mask(struct kvm_vcpu *vcpu, u64 mask, u32 first, struct lap
 	return count;
 }
 
-/* One IPI to up to 128 CPUs: two words of bits from a lowest APIC id on. */
+/* One IPI to up to 128 CPUs, 64 if words have 32 bits: two words of bits from a lowest APIC id on. */
 static long hc_send_ipi(struct kvm_vcpu *vcpu, const u64 *a)
 {
-	u32 icr = a[3];
+	u32 icr = a[3], second = a[2] + (x86_64bit_code(vcpu) ? 64 : 32);
 	struct lapic_irq irq = {
 		.vector = icr & 0xff, .mode = icr & LAPIC_MODE, .assert = true,
 	};
@@ -64,7 +64,7 @@ static long hc_send_ipi(struct kvm_vcpu *vcpu, const u64 *a)
 		return -KVM_EINVAL;
 	if (irq.mode != LAPIC_MODE_FIXED && irq.mode != LAPIC_MODE_NMI)
 		return -KVM_EINVAL;
-	return send_ipi_mask(vcpu, a[0], a[2], &irq) + send_ipi_mask(vcpu, a[1], a[2] + 64, &irq);
+	return send_ipi_mask(vcpu, a[0], a[2], &irq) + send_ipi_mask(vcpu, a[1], second, &irq);
 }
 
 static long hc_vapic_poll(struct kvm_vcpu *vcpu, const u64 *a)
