@@ -58,7 +58,7 @@ struct kvm {
 	atomic_t nr_vcpus;			/* [a] published vCPUs */
 	int nr_created;				/* [L] published + in creation */
 	int max_vcpu_ids;			/* [L] KVM_CAP_MAX_VCPU_ID lowers it */
-	int max_halt_poll_ns;			/* [a] KVM_CAP_HALT_POLL; -1: module's */
+	s64 max_halt_poll_ns;			/* [a] KVM_CAP_HALT_POLL; -1: module's */
 	unsigned int last_yielded_to;		/* [a] hint: vcpu_idx of the last directed yield */
 
 	struct mmu_notifier notifier;

@@ -208,7 +208,7 @@ static bool must_stop_halting(struct kvm_vcpu *vcpu)
 
 static unsigned int halt_poll_limit(struct kvm_vcpu *vcpu)
 {
-	int limit = READ_ONCE(vcpu->kvm->max_halt_poll_ns);
+	s64 limit = READ_ONCE(vcpu->kvm->max_halt_poll_ns);
 
 	if (!arch_vcpu_may_poll(vcpu))
 		return 0;

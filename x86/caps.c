@@ -225,7 +225,7 @@ static int enable_dirty_protect(struct kvm *kvm, u64 arg)
 
 static int enable_halt_poll(struct kvm *kvm, u64 arg)
 {
-	if (arg != (u32)arg || arg > INT_MAX)
+	if (arg != (u32)arg)
 		return -EINVAL;
 	WRITE_ONCE(kvm->max_halt_poll_ns, arg);
 	return 0;
