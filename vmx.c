@@ -545,13 +545,19 @@ static void vmx_save_extras(struct kvm_vcpu *vcpu)
 	set_debugreg(DR6_RESERVED, 6);
 }
 
+/* An enclave that was left sets a high bit of the reason, and so does an entry that failed. */
+static __always_inline bool vmx_exit_is_exception(const struct vcpu_vmx *vmx)
+{
+	return (u16)vmx->exit.reason == EXIT_REASON_EXCEPTION_NMI &&
+	       !(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY);
+}
+
 static __always_inline bool vmx_exit_is_nmi(const struct vcpu_vmx *vmx)
 {
 	const u32 nmi = INTR_INFO_VALID_MASK | INTR_TYPE_NMI_INTR;
 	const u32 mask = INTR_INFO_VALID_MASK | INTR_INFO_INTR_TYPE_MASK;
 
-	return (u16)vmx->exit.reason == EXIT_REASON_EXCEPTION_NMI &&
-	       !(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY) &&
+	return vmx_exit_is_exception(vmx) &&
 	       (vmx_read(VM_EXIT_INTR_INFO) & mask) == nmi;
 }
 
@@ -629,8 +635,7 @@ static bool vmx_exit_is_machine_check(struct vcpu_vmx *vmx)
 {
 	if ((u16)vmx->exit.reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		return true;
-	return (u16)vmx->exit.reason == EXIT_REASON_EXCEPTION_NMI &&
-	       !(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY) &&
+	return vmx_exit_is_exception(vmx) &&
 	       (vmx_intr_info(vmx) & (INTR_INFO_VECTOR_MASK | INTR_INFO_INTR_TYPE_MASK)) ==
 	       (18 | INTR_TYPE_HARD_EXCEPTION);
 }

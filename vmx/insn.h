@@ -44,13 +44,17 @@ failed:
 	WARN_ONCE(1, "VMWRITE of field %lx failed, value %llx\n", field, val);
 }
 
+/* One that reads memory; to the label failed, if it did. */
+#define VMX_INSN(insn, inputs...)				\
+	asm goto("1: " insn "\n\t"				\
+		 "jbe %l[failed]\n\t"				\
+		 "2:\n\t"					\
+		 _ASM_EXTABLE(1b, 2b)				\
+		 : : inputs : "cc", "memory" : failed)
+
 static inline void vmx_vmptrld(phys_addr_t pa)
 {
-	asm goto("1: vmptrld %0\n\t"
-		 "jbe %l[failed]\n\t"
-		 "2:\n\t"
-		 _ASM_EXTABLE(1b, 2b)
-		 : : "m" (pa) : "cc", "memory" : failed);
+	VMX_INSN("vmptrld %0", "m" (pa));
 	return;
 failed:
 	WARN_ONCE(1, "VMPTRLD of %pa failed\n", &pa);
@@ -72,11 +76,7 @@ static inline void vmx_invept(unsigned long type, u64 eptp)
 {
 	struct vmx_inv_operand op = { .id = eptp };
 
-	asm goto("1: invept %0, %1\n\t"
-		 "jbe %l[failed]\n\t"
-		 "2:\n\t"
-		 _ASM_EXTABLE(1b, 2b)
-		 : : "m" (op), "r" (type) : "cc", "memory" : failed);
+	VMX_INSN("invept %0, %1", "m" (op), "r" (type));
 	return;
 failed:
 	WARN_ONCE(1, "INVEPT type %lu of %llx failed\n", type, eptp);
@@ -86,11 +86,7 @@ static inline void vmx_invvpid(unsigned long type, u16 vpid, u64 addr)
 {
 	struct vmx_inv_operand op = { .id = vpid, .addr = addr };
 
-	asm goto("1: invvpid %0, %1\n\t"
-		 "jbe %l[failed]\n\t"
-		 "2:\n\t"
-		 _ASM_EXTABLE(1b, 2b)
-		 : : "m" (op), "r" (type) : "cc", "memory" : failed);
+	VMX_INSN("invvpid %0, %1", "m" (op), "r" (type));
 	return;
 failed:
 	WARN_ONCE(1, "INVVPID type %lu of %u failed\n", type, vpid);
