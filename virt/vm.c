@@ -52,6 +52,7 @@ static DEFINE_MUTEX(hardware_lock);
 static int hardware_users;			/* [hardware_lock], read by CPU hotplug */
 static bool hardware_down;			/* [hardware_lock] the machine reboots */
 static DEFINE_PER_CPU(bool, hardware_on);	/* by its CPU, preemption off */
+static int veto_state;				/* a CPU hotplug state */
 
 /* ---- hardware --------------------------------------------------------------- */
 
@@ -131,6 +132,15 @@ static int cpu_online_cb(unsigned int cpu)
 	return COMPAT_CPUHP_MAY_FAIL ? r : 0;
 }
 
+/*
+ * Where the callback above may not fail, this one may. It comes before the CPU takes
+ * tasks: a CPU that can't run guests stays offline while there are any.
+ */
+static int cpu_veto_cb(unsigned int cpu)
+{
+	return READ_ONCE(hardware_users) && !per_cpu(hardware_on, cpu) ? -EIO : 0;
+}
+
 static int cpu_offline_cb(unsigned int cpu)
 {
 	cpu_hardware_off();
@@ -173,12 +183,31 @@ static struct notifier_block reboot_nb = {
 	.notifier_call = reboot_cb,
 };
 
-int kvm_hardware_module_init(void)
+static int register_hotplug(void)
 {
 	int r = cpuhp_setup_state_nocalls(COMPAT_CPUHP_KVM, "kvm/cpu:online",
 					  cpu_online_cb, cpu_offline_cb);
 
 	if (r < 0)
+		return r;
+	veto_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "kvm/cpu:veto",
+					       cpu_veto_cb, NULL);
+	if (veto_state < 0)
+		cpuhp_remove_state_nocalls(COMPAT_CPUHP_KVM);
+	return min(veto_state, 0);
+}
+
+static void unregister_hotplug(void)
+{
+	cpuhp_remove_state_nocalls(veto_state);
+	cpuhp_remove_state_nocalls(COMPAT_CPUHP_KVM);
+}
+
+int kvm_hardware_module_init(void)
+{
+	int r = register_hotplug();
+
+	if (r)
 		return r;
 	register_reboot_notifier(&reboot_nb);
 	compat_register_syscore(&kvm_syscore);
@@ -189,7 +218,7 @@ void kvm_hardware_module_exit(void)
 {
 	compat_unregister_syscore(&kvm_syscore);
 	unregister_reboot_notifier(&reboot_nb);
-	cpuhp_remove_state_nocalls(COMPAT_CPUHP_KVM);
+	unregister_hotplug();
 }
 
 /* ---- references -------------------------------------------------------------- */
