@@ -23,7 +23,6 @@
 	X(INSTANT, pages_4k, NONE, 0)			\
 	X(INSTANT, pages_2m, NONE, 0)			\
 	X(INSTANT, pages_1g, NONE, 0)			\
-	X(INSTANT, nx_lpage_splits, NONE, 0)		\
 	X(PEAK, max_mmu_rmap_size, NONE, 0)		\
 	X(PEAK, max_mmu_page_hash_collisions, NONE, 0)
 
@@ -61,12 +60,10 @@
 	X(CUMULATIVE, irq_injections, NONE, 0)		\
 	X(CUMULATIVE, nmi_injections, NONE, 0)		\
 	X(CUMULATIVE, req_event, NONE, 0)		\
-	X(CUMULATIVE, nested_run, NONE, 0)		\
 	X(CUMULATIVE, directed_yield_attempted, NONE, 0) \
 	X(CUMULATIVE, directed_yield_successful, NONE, 0) \
 	X(CUMULATIVE, preemption_reported, NONE, 0)	\
-	X(CUMULATIVE, preemption_other, NONE, 0)	\
-	X(INSTANT, guest_mode, BOOLEAN, 0)
+	X(CUMULATIVE, preemption_other, NONE, 0)
 
 #define KVM_STAT_FIELD(kind, name, unit, exp) u64 name;
 

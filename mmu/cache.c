@@ -147,14 +147,24 @@ struct shadow_table *shadow_next(struct shadow_table *t)
 	return skip_others(hlist_entry_safe(t->hash.next, struct shadow_table, hash), t->gfn);
 }
 
+static void note_peak(u64 *peak, u64 n)
+{
+	if (n > *peak)
+		WRITE_ONCE(*peak, n);
+}
+
 static struct shadow_table *lookup(struct kvm *kvm, const struct shadow_key *key)
 {
 	struct shadow_table *t;
+	u64 others = 0;
 
-	hlist_for_each_entry(t, bucket(kvm, key->gfn), hash)
+	hlist_for_each_entry(t, bucket(kvm, key->gfn), hash) {
 		if (t->gfn == key->gfn && t->role.word == key->role.word)
-			return t;
-	return NULL;
+			break;
+		others++;
+	}
+	note_peak(&kvm->stat.max_mmu_page_hash_collisions, others);
+	return t;
 }
 
 /* How many tables of the guest's lie in the 2M around @gfn? */
@@ -249,6 +259,7 @@ static void disconnect(struct shadow_table *child, u64 *entry)
 void shadow_rmap_add(struct kvm_vcpu *vcpu, struct mmu_rmap *r, u64 *entry)
 {
 	stock_rmap_add(&vcpu->arch.mmu.shadow.stock, r, entry);
+	note_peak(&vcpu->kvm->stat.max_mmu_rmap_size, rmap_count(r));
 }
 
 static void unmap_leaf(struct kvm *kvm, struct shadow_table *t, unsigned int i, u64 pte)

@@ -27,6 +27,7 @@ bool rmap_add(struct mmu_rmap *r, u64 *entry, struct rmap_link *spare)
 		return false;
 	}
 	spare->next = link;
+	spare->behind = link ? link->behind + link->nr : 0;
 	spare->nr = 0;
 	if (!link)
 		spare->entry[spare->nr++] = (u64 *)r->head;
@@ -71,6 +72,13 @@ struct rmap_link *rmap_remove(struct mmu_rmap *r, u64 *entry, bool *found)
 	else
 		return NULL;
 	return link;
+}
+
+unsigned int rmap_count(const struct mmu_rmap *r)
+{
+	const struct rmap_link *link = first_link(r);
+
+	return link ? link->behind + link->nr : !rmap_empty(r);
 }
 
 u64 *rmap_any(const struct mmu_rmap *r)

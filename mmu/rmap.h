@@ -24,7 +24,8 @@ struct mmu_rmap {
 
 struct rmap_link {
 	struct rmap_link *next;
-	unsigned long nr;
+	u32 nr;
+	u32 behind;			/* entries of the links that follow */
 	u64 *entry[RMAP_LINK_ENTRIES];
 };
 
@@ -41,6 +42,9 @@ static inline bool rmap_empty(const struct mmu_rmap *r)
 {
 	return !r->head;
 }
+
+/* How many entries are there. Does not walk the chain. */
+unsigned int rmap_count(const struct mmu_rmap *r);
 
 /* Some entry of the map, or NULL. To take all away: while ((e = rmap_any(r))) remove it. */
 u64 *rmap_any(const struct mmu_rmap *r);

@@ -134,4 +134,91 @@ static void keeps_the_vm(void)
 	close(cpu);
 }
 
-TEST_MAIN(T(vcpu_numbers), T(vm_numbers), T(keeps_the_vm))
+/* ---- shadow paging ---------------------------------------------------------------- */
+
+#define P 4096ull
+#define M (1ull << 20)
+#define GPA (64 * M)		/* of slot 1 */
+#define SIZE (64 * M)
+#define VA (4ull << 30)		/* what the page directory at GPA maps */
+#define ALIASES 100
+#define TABLES 400
+#define APART 40		/* pages */
+
+/* Read the first word of rcx pages, rdx bytes apart, from rsi on. */
+GUEST(g_look, 64, "1: mov (%rsi), %rax; add %rdx, %rsi; loop 1b; out %eax, $0x10");
+
+static bool nested_paging(void)
+{
+	FILE *f = fopen("/sys/module/kvm_amd/parameters/npt", "r");
+	int c;
+
+	if (!f)
+		f = fopen("/sys/module/kvm_intel/parameters/ept", "r");
+	REQUIRE(f);
+	c = fgetc(f);
+	fclose(f);
+	return c == 'Y' || c == '1';
+}
+
+static void look(struct tvm *t, uint64_t va, uint64_t step, unsigned int n)
+{
+	struct kvm_regs r = { .rip = TVM_CODE, .rsp = TVM_STACK, .rflags = 2, .rsi = va, .rcx = n, .rdx = step };
+
+	TVM_IOCTL(t->fd, KVM_SET_REGS, &r);
+	RUN_TO_OUT(t, 0x10);
+}
+
+/* What one frame is mapped by, and how far a table is from where its hash says. */
+static void shadow_peaks(void)
+{
+	uint64_t *pdpt, *pd, *pt, size, collisions;
+	unsigned int seed = 1;
+	struct tvm t;
+	uint8_t *mem;
+	int fd;
+
+	if (nested_paging())
+		SKIP_REST("no shadow paging");
+	vm_new(&t);
+	mem = tvm_alloc(SIZE);
+	REQUIRE_OK(tvm_set_slot(t.vm, 1, 0, GPA, SIZE, mem));
+	fd = TVM_IOCTL(t.vm, KVM_GET_STATS_FD, 0);
+	GUEST_START(&t, LONG, g_look);
+	pdpt = (uint64_t *)(t.mem + TVM_PT + P);
+	pdpt[VA >> 30] = GPA | 7;
+	pd = (uint64_t *)mem;
+	pd[0] = (GPA + P) | 7;
+	pt = (uint64_t *)(mem + P);
+	for (int i = 0; i < ALIASES; i++)
+		pt[i] = (GPA + SIZE - P) | 7;
+
+	look(&t, VA, P, ALIASES - 1);
+	/* The 6.1 kernel's own module counts those that the last one found there. */
+	size = get_stat(fd, "max_mmu_rmap_size");
+	CHECK(size == ALIASES - 1 || size == ALIASES - 2);
+	look(&t, VA, P, ALIASES);
+	CHECK_EQ(get_stat(fd, "max_mmu_rmap_size"), size + 1);
+	/* The mappings go, what was stays noted. */
+	REQUIRE_OK(madvise(mem + SIZE - P, P, MADV_DONTNEED));
+	look(&t, VA, P, 1);
+	CHECK_EQ(get_stat(fd, "max_mmu_rmap_size"), size + 1);
+
+	/*
+	 * So many tables that some meet in a bucket, if there are not very many buckets and the frames have no
+	 * order: a multiplicative hash spreads those of even distance evenly.
+	 */
+	for (int i = 0; i < TABLES; i++) {
+		uint64_t at = (2 + i * APART + rand_r(&seed) % APART) * P;
+
+		pd[1 + i] = (GPA + at) | 7;
+		*(uint64_t *)(mem + at) = (GPA + SIZE - P) | 7;
+	}
+	look(&t, VA + 2 * M, 2 * M, TABLES);
+	collisions = get_stat(fd, "max_mmu_page_hash_collisions");
+	CHECK(collisions >= 1 && collisions < TABLES);
+	close(fd);
+	tvm_close(&t);
+}
+
+TEST_MAIN(T(vcpu_numbers), T(vm_numbers), T(keeps_the_vm), T(shadow_peaks))

@@ -292,6 +292,7 @@ static void model_check(const struct mmu_rmap *r)
 	}
 	ck_assert(!memcmp(seen, want, sizeof(seen)));
 	ck_assert_int_eq(!n, rmap_empty(r));
+	ck_assert_uint_eq(rmap_count(r), n);
 	if (n)
 		ck_assert(in[rmap_any(r) - entries]);
 	else
