@@ -10,6 +10,8 @@
 #include <asm/kvm_para.h>
 #include "regs.h"
 #include "memslot.h"
+#include "debug_regs.h"
+#include "task_switch.h"
 
 struct mmu_fault;
 
@@ -64,12 +66,6 @@ int x86_debug_exit(struct kvm_vcpu *vcpu, u32 exception, u64 dr6);
 int x86_complete(struct kvm_vcpu *vcpu, int err);
 
 /* DR6 and DR7 bits that read as one whatever was written. */
-#define X86_DR6_FIXED	0xffff0ff0ull
-#define X86_DR6_TRAPS	0x0000e00full	/* B0-3, BD, BS, BT */
-#define X86_DR6_BS	0x00004000ull
-#define X86_DR7_GD	0x00002000ull
-#define X86_DR7_FIXED	0x00000400ull
-#define X86_DR7_RW	0xffff2bffull	/* bits a guest may set */
 
 /* ---- x86/regs.c ----------------------------------------------------------- */
 /* Rules and side effects of control registers: 0 or -EINVAL (= #GP). */
@@ -305,10 +301,8 @@ int x86_decode_insn_len(struct kvm_vcpu *vcpu);
 int x86_fetch_code(struct kvm_vcpu *vcpu, u8 *buf, int n);
 /* IN and OUT exits that hardware decoded: whole instruction. String forms go to the emulator. */
 int x86_fast_pio(struct kvm_vcpu *vcpu, int size, u16 port, bool in);
-/* Task switch as the vendor decoded it. reason: enum below. */
-enum x86_task_reason { X86_TASK_CALL, X86_TASK_IRET, X86_TASK_JMP, X86_TASK_GATE };
-int x86_task_switch(struct kvm_vcpu *vcpu, u16 sel, int idt_vector, enum x86_task_reason reason,
-		    bool has_error, u32 error);
+/* Task switch as the vendor decoded it. enum kvm_exit_result or -errno. */
+int x86_task_switch(struct kvm_vcpu *vcpu, const struct x86_task_switch *ts);
 /*
  * x86/emulate_run.c: real mode without the hardware. Is this vCPU's state such,
  * and one turn of the run loop if it is: as handle_exit().

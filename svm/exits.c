@@ -12,8 +12,8 @@
  * operand that the hardware does not hand over.
  */
 #include <linux/nospec.h>
-#include <uapi/asm/debugreg.h>
 #include "mmu.h"
+#include "event.h"
 #include "svm.h"
 
 /* ---- instruction length and bytes ------------------------------------------------ */
@@ -279,8 +279,7 @@ static int svm_db(struct kvm_vcpu *vcpu)
 		return KVM_EXIT_RESUME;
 	if (vcpu->arch.dbg.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
 		return svm_exit_debug(vcpu, 1);
-	/* As a payload, bits that are 0 when they report something are inverted. */
-	x86_queue_exception_p(vcpu, 1, (u32)dr6 ^ DR6_RESERVED);
+	x86_queue_exception_p(vcpu, 1, dr6_payload(dr6));
 	return KVM_EXIT_RESUME;
 }
 
@@ -302,53 +301,13 @@ static int svm_ac(struct kvm_vcpu *vcpu)
 
 /* ---- task switch -------------------------------------------------------------------------------- */
 
-/* Was the gate reached by an event in delivery? Fills its vector and type. */
-static bool svm_task_event(struct kvm_vcpu *vcpu, u32 *type, int *vector)
-{
-	u32 info = to_svm(vcpu)->vmcb->ctl.exit_int_info;
-
-	if (!(info & SVM_EV_VALID))
-		return false;
-	*type = info & SVM_EV_TYPE;
-	*vector = info & SVM_EV_VECTOR;
-	return true;
-}
-
-/* The task that is left saves the address behind its CALL, JMP, IRET or INT. */
-static bool svm_task_skip_insn(struct kvm_vcpu *vcpu)
-{
-	int len = svm_insn_len(vcpu) ?: x86_decode_insn_len(vcpu);
-
-	if (!len)
-		return false;
-	x86_put_rip(vcpu, x86_rip(vcpu) + len);
-	return true;
-}
-
 static int svm_task_switch(struct kvm_vcpu *vcpu)
 {
 	const struct svm_control *ctl = &to_svm(vcpu)->vmcb->ctl;
-	u64 info2 = ctl->exit_info2;
-	enum x86_task_reason reason = X86_TASK_CALL;
-	int vector = -1;
-	u32 type = 0;
-	bool soft;
+	struct x86_task_switch ts = svm_decode_task_switch(ctl->exit_info1, ctl->exit_info2,
+							   ctl->exit_int_info);
 
-	if (info2 & SVM_TASK_IRET)
-		reason = X86_TASK_IRET;
-	else if (info2 & SVM_TASK_JMP)
-		reason = X86_TASK_JMP;
-	else if (svm_task_event(vcpu, &type, &vector))
-		reason = X86_TASK_GATE;
-
-	soft = type == SVM_EV_TYPE_SOFT ||
-	       (type == SVM_EV_TYPE_EXC && (vector == 3 || vector == 4));
-	if (reason == X86_TASK_GATE)
-		x86_clear_injected(vcpu);	/* the switch is the delivery */
-	if ((reason != X86_TASK_GATE || soft) && !svm_task_skip_insn(vcpu))
-		return KVM_EXIT_RESUME;
-	return x86_task_switch(vcpu, ctl->exit_info1, soft ? vector : -1, reason,
-			       info2 & SVM_TASK_HAS_ERROR, info2);
+	return x86_task_switch(vcpu, &ts);
 }
 
 /* ---- what can't be handled -------------------------------------------------------------------------- */

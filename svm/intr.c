@@ -24,10 +24,8 @@
  * interrupt shadow.
  */
 #include <uapi/asm/debugreg.h>
+#include "event.h"
 #include "svm.h"
-
-#define SVM_VECTOR_BP	3
-#define SVM_VECTOR_OF	4
 
 /* ---- injection ----------------------------------------------------------------- */
 
@@ -73,15 +71,6 @@ void svm_inject(struct kvm_vcpu *vcpu, const struct x86_event *ev)
 }
 
 /* ---- what was cut short ----------------------------------------------------------- */
-
-static bool svm_event_is_soft(u32 info)
-{
-	u32 type = info & SVM_EV_TYPE;
-	u8 vector = info & SVM_EV_VECTOR;
-
-	return type == SVM_EV_TYPE_SOFT ||
-	       (type == SVM_EV_TYPE_EXC && (vector == SVM_VECTOR_BP || vector == SVM_VECTOR_OF));
-}
 
 /* @len: instruction length of a soft event that we injected, 0 if the guest began it. */
 static void svm_requeue(struct kvm_vcpu *vcpu, u32 info, u32 error, u8 len)
@@ -303,8 +292,7 @@ bool svm_step_done(struct kvm_vcpu *vcpu)
 		rflags &= ~(u64)X86_EFLAGS_TF;
 	x86_put_rflags(vcpu, rflags);
 
-	if (step.guest_tf || (vcpu->arch.dbg.control & KVM_GUESTDBG_SINGLESTEP) ||
-	    (svm->vmcb->save.dr6 & (DR_TRAP_BITS | BIT(13))))
+	if (!svm_step_is_ours(step.guest_tf, vcpu->arch.dbg.control, svm->vmcb->save.dr6))
 		return false;
 	/* Nobody else's: no trace of it in DR6. */
 	x86_need(vcpu, X86_DR);

@@ -367,17 +367,6 @@ static int vmx_exception(struct kvm_vcpu *vcpu)
 
 #define VMX_TASK_SOURCE	30
 
-/* The task that is left saves the address behind its CALL, JMP, IRET or INT. */
-static bool vmx_task_skip_insn(struct kvm_vcpu *vcpu)
-{
-	int len = vmx_insn_len(vcpu) ?: x86_decode_insn_len(vcpu);
-
-	if (!len)
-		return false;
-	x86_put_rip(vcpu, x86_rip(vcpu) + len);
-	return true;
-}
-
 static bool vmx_is_soft(u32 type)
 {
 	return type == INTR_TYPE_SOFT_INTR || type == INTR_TYPE_SOFT_EXCEPTION ||
@@ -391,25 +380,22 @@ static int vmx_task_switch(struct kvm_vcpu *vcpu)
 	};
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	u64 q = vmx_qualification(vmx);
-	enum x86_task_reason reason = reasons[(q >> VMX_TASK_SOURCE) & 3];
-	u32 info = vmx->exit.vectoring, error = 0;
-	bool soft = false;
+	struct x86_task_switch ts = {
+		.sel = q, .reason = reasons[(q >> VMX_TASK_SOURCE) & 3], .skip_insn = true,
+	};
+	u32 info = vmx->exit.vectoring;
 
-	if (reason == X86_TASK_GATE) {
-		x86_clear_injected(vcpu);	/* the switch is the delivery */
+	if (ts.reason == X86_TASK_GATE) {
 		if ((info & (VECTORING_INFO_VALID_MASK | VECTORING_INFO_TYPE_MASK)) ==
 		    (VECTORING_INFO_VALID_MASK | INTR_TYPE_NMI_INTR))
 			vmx_set_nmi_mask(vcpu, true);
-		soft = (info & VECTORING_INFO_VALID_MASK) &&
-		       vmx_is_soft(info & VECTORING_INFO_TYPE_MASK);
-		if (info & VECTORING_INFO_DELIVER_CODE_MASK)
-			error = vmx_read32(IDT_VECTORING_ERROR_CODE);
+		ts.skip_insn = (info & VECTORING_INFO_VALID_MASK) &&
+			       vmx_is_soft(info & VECTORING_INFO_TYPE_MASK);
+		ts.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK;
+		if (ts.has_error)
+			ts.error = vmx_read32(IDT_VECTORING_ERROR_CODE);
 	}
-	if ((reason != X86_TASK_GATE || soft) && !vmx_task_skip_insn(vcpu))
-		return KVM_EXIT_RESUME;
-	return x86_task_switch(vcpu, q, soft ? (int)(info & VECTORING_INFO_VECTOR_MASK) : -1,
-			       reason, reason == X86_TASK_GATE &&
-			       (info & VECTORING_INFO_DELIVER_CODE_MASK), error);
+	return x86_task_switch(vcpu, &ts);
 }
 
 /* ---- what can't be handled -------------------------------------------------------------------------- */

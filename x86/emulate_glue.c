@@ -855,17 +855,33 @@ int x86_fetch_code(struct kvm_vcpu *vcpu, u8 *buf, int n)
 }
 EXPORT_SYMBOL_GPL(x86_fetch_code);
 
-int x86_task_switch(struct kvm_vcpu *vcpu, u16 sel, int idt_vector, enum x86_task_reason reason,
-		    bool has_error, u32 error)
+/* The task that is left saves the address behind its CALL, JMP, IRET or INT. */
+static bool move_over_insn(struct kvm_vcpu *vcpu)
+{
+	int len = vendor_call(insn_len)(vcpu) ?: x86_decode_insn_len(vcpu);
+
+	if (!len)
+		return false;
+	x86_put_rip(vcpu, x86_rip(vcpu) + len);
+	return true;
+}
+
+int x86_task_switch(struct kvm_vcpu *vcpu, const struct x86_task_switch *ts)
 {
 	static const enum em_switch why[] = {
 		[X86_TASK_CALL] = EM_SWITCH_CALL, [X86_TASK_IRET] = EM_SWITCH_IRET,
 		[X86_TASK_JMP] = EM_SWITCH_JMP, [X86_TASK_GATE] = EM_SWITCH_GATE,
 	};
-	struct em_ctx *ctx = load_context(vcpu);
+	struct em_ctx *ctx;
 
+	if (ts->reason == X86_TASK_GATE)
+		x86_clear_injected(vcpu);	/* the switch is the delivery */
+	if (ts->skip_insn && !move_over_insn(vcpu))
+		return KVM_EXIT_RESUME;
+	ctx = load_context(vcpu);
 	ctx->insn.fetched = 0;
-	return emul_finish(vcpu, em_task_switch(ctx, sel, why[reason], has_error, error));
+	return emul_finish(vcpu, em_task_switch(ctx, ts->sel, why[ts->reason], ts->has_error,
+						ts->error));
 }
 EXPORT_SYMBOL_GPL(x86_task_switch);
 

@@ -156,15 +156,12 @@ static bool could_inject(struct kvm_vcpu *vcpu)
 /* Bits 0 to 3: the breakpoints on the instruction at RIP. */
 static u32 breakpoints_hit(struct kvm_vcpu *vcpu)
 {
-	u64 dr7 = x86_effective_dr7(vcpu), rip = x86_linear_rip(vcpu);
-	u32 hit = 0;
+	u64 dr[4];
 	int i;
 
 	for (i = 0; i < 4; i++)
-		if (dr7 >> (i * 2) & 3 && !(dr7 >> (16 + i * 4) & 0xf) &&
-		    x86_effective_dr(vcpu, i) == rip)
-			hit |= BIT(i);
-	return hit;
+		dr[i] = x86_effective_dr(vcpu, i);
+	return dr7_code_hits(x86_effective_dr7(vcpu), dr, x86_linear_rip(vcpu));
 }
 
 int x86_code_breakpoint(struct kvm_vcpu *vcpu)

@@ -200,23 +200,13 @@ EXPORT_SYMBOL_GPL(x86_queue_nmi);
 /* What the CPU does to CR2, DR6 and DR7 when it raises this exception. */
 static void deliver_payload(struct kvm_vcpu *vcpu, struct x86_exception *exc)
 {
-	u64 dr6;
-
 	if (!exc->has_payload)
 		return;
 	exc->has_payload = false;
-	if (exc->vector == 14) {
+	if (exc->vector == 14)
 		vcpu->arch.regs.cr2 = exc->payload;
-	} else if (exc->vector == 1) {
-		/*
-		 * B0-3 reflect this trap alone, BS and BD accumulate. Bits 11 and 16
-		 * (bus lock, RTM) are set when nothing happened.
-		 */
-		dr6 = (x86_dr6(vcpu) & ~0xfull) | X86_DR6_FIXED;
-		dr6 |= exc->payload;
-		dr6 ^= exc->payload & X86_DR6_FIXED;
-		x86_put_dr6(vcpu, dr6);
-	}
+	else if (exc->vector == 1)
+		x86_put_dr6(vcpu, dr6_after(x86_dr6(vcpu), exc->payload));
 }
 
 /* A fault (not a trap) pushes RF, so that IRET does not hit the breakpoint again. */

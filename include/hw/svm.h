@@ -17,10 +17,7 @@
 #ifndef KVM_HW_SVM_H
 #define KVM_HW_SVM_H
 
-#include <linux/bits.h>
-#include <linux/build_bug.h>
-#include <linux/stddef.h>
-#include <linux/types.h>
+#include "pure.h"
 
 /* ---- intercepts: number = 32 * word + bit ---------------------------------- */
 #define SVM_I_CR_READ(n)	(0 + (n))
