@@ -423,7 +423,7 @@ static int map_fault(struct kvm_vcpu *vcpu, struct mmu_pf *pf)
 		r = -EFAULT;
 	else
 		r = hw_caps.tdp ? tdp_map(vcpu, pf) : shadow_map(vcpu, pf);
-	kvm_release_pfn(pf->pfn, pf->host_writable);	/* writes to come need no fault */
+	kvm_release_pfn(pf->pfn, pf->write);	/* later writes: mmu_carry_dirty() */
 	return r;
 }
 

@@ -12,6 +12,9 @@
  * Interrupts are off meanwhile: the host frees page tables only after every
  * CPU that might walk them this way has answered an IPI (or an RCU grace
  * period, which disabled interrupts hold up as well).
+ *
+ * And the other way round: what the host's own tables can't tell it about a page
+ * that the guest used, its pages are told.
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -52,4 +55,24 @@ int mmu_host_level(unsigned long hva)
 	level = walk_host(current->mm, hva);
 	local_irq_restore(flags);
 	return level;
+}
+
+/*
+ * The page is still mapped by the host here: had the host given it up, its
+ * notifier would have taken the entry before. So the folio is stable.
+ *
+ * Anonymous pages that are not swap-backed are those that their owner gave up
+ * (MADV_FREE): one that was written to since must stay. Pages of files get here
+ * writable only with their own write fault taken, which is where their file
+ * system wants to hear about it.
+ */
+void mmu_carry_dirty(unsigned long pfn)
+{
+	struct folio *folio;
+
+	if (!pfn_valid(pfn))
+		return;
+	folio = page_folio(pfn_to_page(pfn));
+	if ((folio_test_anon(folio) || folio_test_swapbacked(folio)) && !folio_test_dirty(folio))
+		folio_set_dirty(folio);
 }

@@ -43,17 +43,10 @@ void shadow_count_leaf(struct kvm *kvm, const struct shadow_table *t, int n)
 		kvm->stat.pages_2m += n;
 }
 
-/* The page is mapped by the host here: see op_drop() in tdp.c. */
 void shadow_carry_dirty(u64 pte)
 {
-	unsigned long pfn = __sme_clr(pte & SHADOW_ADDR) >> PAGE_SHIFT;
-	struct folio *folio;
-
-	if (!(pte & SHADOW_D) || !pfn_valid(pfn))
-		return;
-	folio = page_folio(pfn_to_page(pfn));
-	if (folio_test_swapbacked(folio) && !folio_test_dirty(folio))
-		folio_set_dirty(folio);
+	if (pte & SHADOW_D)
+		mmu_carry_dirty(__sme_clr(pte & SHADOW_ADDR) >> PAGE_SHIFT);
 }
 
 struct mmu_rmap *shadow_rmap_of(const struct kvm_memory_slot *slot, gfn_t gfn, int level)

@@ -32,10 +32,9 @@
  * second. The harvester clears the log first and takes access second. In
  * whatever order the two meet, a write after the harvest is seen by the next.
  *
- * Dirty pages. The hardware's D bit is carried to the host's page when the
- * leaf goes, for anonymous and shmem pages only. Pages of other files get here
- * writable only with their own write fault taken, which is where their file
- * system wants to hear about it.
+ * Dirty pages. A page that is mapped because the guest writes to it is marked at
+ * once. One that a read maps may be written to later; then the hardware's D bit
+ * is carried to the host's page when the leaf goes (mmu_carry_dirty()).
  */
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
@@ -100,22 +99,13 @@ static void op_count(void *ctx, int level, int n)
 	atomic64_add(n, (atomic64_t *)field[level]);
 }
 
-/*
- * The page is still mapped by the host here: had the host given it up, its
- * notifier would have taken the entry before. So the folio is stable.
- */
 static void op_drop(void *ctx, int level, u64 pte)
 {
 	struct tdp_op *z = ctx;
 	const struct pte_format *fmt = z->kvm->arch.mmu.tree.fmt;
-	unsigned long pfn = __sme_clr(fmt->addr(pte)) >> PAGE_SHIFT;
-	struct folio *folio;
 
-	if (!fmt->dirty(pte) || !pfn_valid(pfn))
-		return;
-	folio = page_folio(pfn_to_page(pfn));
-	if (folio_test_swapbacked(folio) && !folio_test_dirty(folio))
-		folio_set_dirty(folio);
+	if (fmt->dirty(pte))
+		mmu_carry_dirty(__sme_clr(fmt->addr(pte)) >> PAGE_SHIFT);
 }
 
 static const struct tree_ops tdp_tree_ops = {

@@ -44,6 +44,12 @@ void mmu_cache_drain(struct mmu_cache *cache);
  */
 int mmu_host_level(unsigned long hva);
 
+/*
+ * A leaf with the hardware's dirty bit goes, or loses the bit: the page behind it was
+ * written to. mmu_lock held for write.
+ */
+void mmu_carry_dirty(unsigned long pfn);
+
 /* ---- tdp.c --------------------------------------------------------------------- */
 
 /* A page fault, nested or shadow, while it is being handled. */

@@ -414,8 +414,8 @@ static uint64_t swap_writes(void)
 	return found;
 }
 
-/* How many of these pages have a swap entry instead of memory. */
-static int swapped_pages(const uint8_t *p, int n)
+/* How many of these pages the process has in its tables. */
+static int mapped_pages(const uint8_t *p, int n)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY), found = 0;
 	uint64_t e;
@@ -423,10 +423,18 @@ static int swapped_pages(const uint8_t *p, int n)
 	REQUIRE(fd >= 0);
 	for (int i = 0; i < n; i++) {
 		REQUIRE(pread(fd, &e, 8, (tvm_ptr(p) / P + i) * 8) == 8);
-		found += e >> 62 & 1;
+		found += e >> 63;
 	}
 	close(fd);
 	return found;
+}
+
+/* The host takes these pages back. The first call may only find that they were in use. */
+static void take_pages(int n)
+{
+	for (int i = 0; i < 10 && mapped_pages(mem, n); i++)
+		REQUIRE_OK(madvise(mem, n * P, MADV_PAGEOUT));
+	CHECK_EQ(mapped_pages(mem, n), 0);
 }
 
 /* The same with private memory that goes to swap: a page whose write nobody noticed would come back old. */
@@ -440,7 +448,22 @@ static void swapped(void)
 	CHECK(swap_writes() - out >= PAGES);
 }
 
-/* Written through an entry which a read had made: the host's own tables know nothing of it. */
+static void write_pages(struct tvm *t, int n, uint32_t val)
+{
+	for (int i = 0; i < n; i++)
+		guest_write(t, i * P, val | i);
+}
+
+static void check_pages(struct tvm *t, int n, uint32_t val)
+{
+	int wrong = 0;
+
+	for (int i = 0; i < n; i++)
+		wrong += guest_read(t, i * P) != (val | i);
+	CHECK_EQ(wrong, 0);
+}
+
+/* Out, in by a read, written, and so on. */
 static void swapped_after_read(void)
 {
 	struct tvm t;
@@ -449,18 +472,62 @@ static void swapped_after_read(void)
 		SKIP_REST("the host has no swap");
 	vm_with(&t, private_memory(), 0);
 	for (int round = 1; round < 6; round++) {
-		for (int i = 0; i < 64; i++)
-			guest_write(&t, i * P, round << 8 | i);
-		/* the first call may only find that they were in use */
-		for (int i = 0; i < 10 && swapped_pages(mem, 64) < 64; i++)
-			REQUIRE_OK(madvise(mem, 64 * P, MADV_PAGEOUT));
-		CHECK_EQ(swapped_pages(mem, 64), 64);
-		for (int i = 0; i < 64; i++)
-			CHECK_EQ(guest_read(&t, i * P), round << 8 | i);
+		write_pages(&t, 64, round << 8);
+		take_pages(64);
+		check_pages(&t, 64, round << 8);
 	}
+	tvm_close(&t);
+}
+
+/*
+ * The host lets processes write to shared memory that they have only read so far. If the guest does, the host's own tables
+ * know nothing of it, nor if the VM is gone by the time that the host wants the pages: one that nobody wrote to is
+ * dropped as it is and comes back empty.
+ */
+static void shared_after_read(void)
+{
+	struct tvm t;
+	int wrong;
+
+	if (!have_swap())
+		SKIP_REST("the host has no swap");
+	for (int gone = 0; gone < 2; gone++) {
+		vm_with(&t, tvm_alloc(SIZE), 0);
+		for (int i = 0; i < 64; i++)
+			CHECK_EQ(guest_read(&t, i * P), 0);
+		write_pages(&t, 64, 0x500);
+		if (gone)
+			tvm_close(&t);
+		take_pages(64);
+		if (!gone)
+			check_pages(&t, 64, 0x500);
+		wrong = 0;
+		for (int i = 0; i < 64; i++)
+			wrong += host_read(i * P) != (0x500u | i);
+		CHECK_EQ(wrong, 0);
+		if (!gone)
+			tvm_close(&t);
+		munmap(mem, SIZE);
+	}
+}
+
+/* What was given up may go, but not what was written since. */
+static void freed_after_read(void)
+{
+	struct tvm t;
+
+	if (!have_swap())
+		SKIP_REST("the host has no swap");
+	vm_with(&t, private_memory(), 0);
+	write_pages(&t, 64, 0x100);
+	REQUIRE_OK(madvise(mem, 64 * P, MADV_FREE));
+	check_pages(&t, 64, 0x100);		/* not yet gone: nobody wants them */
+	write_pages(&t, 64, 0x200);
+	take_pages(64);
+	check_pages(&t, 64, 0x200);
 	tvm_close(&t);
 }
 
 TEST_MAIN(T(dropped), T(replaced), T(protected), T(forked), T(zero_page), T(read_only), T(tables_in_rom), T(mmio_and_memory),
 	  T(large_pages), T(large_pages_logged), T(disturbed),
-	  T(swapped), T(swapped_after_read))
+	  T(swapped), T(swapped_after_read), T(shared_after_read), T(freed_after_read))
