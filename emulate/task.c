@@ -344,7 +344,6 @@ enum em_result em_task_switch(struct em_ctx *c, u16 sel, enum em_switch why,
 	memset(&c->fault, 0, sizeof(c->fault));
 	c->executing = false;
 	c->seg_valid = 0;
-	c->next_rip = c->rip;
 	em_commit(c);
 	r = em_read_desc(c, sel, vector, &d);
 	if (r == EM_DONE)

@@ -367,8 +367,9 @@ enum em_switch {
 };
 
 /*
- * Switch to the task @sel. ctx filled as for em_decode(), rip is the address the
- * old task continues at. @has_err pushes @err on the new stack. EM_DONE with
+ * Switch to the task @sel. ctx filled as for em_decode(), and next_rip is the
+ * address the old task continues at; a fault before it is left leaves it at rip.
+ * @has_err pushes @err on the new stack. EM_DONE with
  * all registers new, EM_FAULT, EM_UNSUPPORTED if it touches device memory.
  */
 enum em_result em_task_switch(struct em_ctx *ctx, u16 sel, enum em_switch why,

@@ -855,17 +855,6 @@ int x86_fetch_code(struct kvm_vcpu *vcpu, u8 *buf, int n)
 }
 EXPORT_SYMBOL_GPL(x86_fetch_code);
 
-/* The task that is left saves the address behind its CALL, JMP, IRET or INT. */
-static bool move_over_insn(struct kvm_vcpu *vcpu)
-{
-	int len = vendor_call(insn_len)(vcpu) ?: x86_decode_insn_len(vcpu);
-
-	if (!len)
-		return false;
-	x86_put_rip(vcpu, x86_rip(vcpu) + len);
-	return true;
-}
-
 int x86_task_switch(struct kvm_vcpu *vcpu, const struct x86_task_switch *ts)
 {
 	static const enum em_switch why[] = {
@@ -873,13 +862,19 @@ int x86_task_switch(struct kvm_vcpu *vcpu, const struct x86_task_switch *ts)
 		[X86_TASK_JMP] = EM_SWITCH_JMP, [X86_TASK_GATE] = EM_SWITCH_GATE,
 	};
 	struct em_ctx *ctx;
+	int len = 0;
 
 	if (ts->reason == X86_TASK_GATE)
 		x86_clear_injected(vcpu);	/* the switch is the delivery */
-	if (ts->skip_insn && !move_over_insn(vcpu))
-		return KVM_EXIT_RESUME;
+	/* The task that is left saves the address behind its CALL, JMP, IRET or INT. */
+	if (ts->skip_insn) {
+		len = vendor_call(insn_len)(vcpu) ?: x86_decode_insn_len(vcpu);
+		if (!len)
+			return KVM_EXIT_RESUME;
+	}
 	ctx = load_context(vcpu);
 	ctx->insn.fetched = 0;
+	ctx->next_rip = ctx->rip + len;
 	return emul_finish(vcpu, em_task_switch(ctx, ts->sel, why[ts->reason], ts->has_error,
 						ts->error));
 }

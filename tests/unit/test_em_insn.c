@@ -1081,7 +1081,8 @@ START_TEST(task_gate_with_error)
 {
 	machine_prot(&m, true);
 	put_tss2();
-	m.c.rip = 0x4444;
+	m.c.rip = 0x4442;
+	m.c.next_rip = 0x4444;
 	ck_assert_int_eq(em_task_switch(&m.c, SEL_TSS2, EM_SWITCH_GATE, true, 0x18), EM_DONE);
 	ck_assert_uint_eq(m.c.rip, 0x6000);
 	ck_assert_uint_eq(GPR(RSP), 0x8ffc);
@@ -1095,7 +1096,9 @@ START_TEST(task_faults)
 	machine_prot(&m, true);
 	put_tss2();
 	machine_desc(&m, SEL_TSS2, TSS2_BASE, 0x66, 0x089);
+	m.c.next_rip = m.c.rip + 7;	/* an old task that is not left stays at its instruction */
 	ck_fault(em_task_switch(&m.c, SEL_TSS2, EM_SWITCH_JMP, false, 0), EM_EX_TS, SEL_TSS2);
+	ck_assert_uint_eq(m.c.rip, 0x1000);
 	machine_desc(&m, SEL_TSS2, TSS2_BASE, 0x67, 0x08b);
 	ck_fault(em_task_switch(&m.c, SEL_TSS2, EM_SWITCH_JMP, false, 0), EM_EX_GP, SEL_TSS2);
 	ck_assert_uint_eq(m.c.rip, 0x1000);
