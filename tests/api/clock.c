@@ -23,6 +23,36 @@ static void tsc_khz(void)
 	tvm_close(&t);
 }
 
+/* What a VM is told, the vCPUs get that it creates from then on. */
+static void tsc_khz_of_a_vm(void)
+{
+	struct tvm t;
+	int khz;
+
+	tvm_open(&t);
+	tvm_mem(&t, 2 << 20);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_VM_TSC_CONTROL), has_cap(t.sys, KVM_CAP_TSC_CONTROL));
+	khz = ioctl(t.vm, KVM_GET_TSC_KHZ, 0);
+	CHECK(khz >= 100000 && khz < 20000000);
+	CHECK_OK(ioctl(t.vm, KVM_SET_TSC_KHZ, khz));
+	CHECK_EQ(ioctl(t.vm, KVM_GET_TSC_KHZ, 0), khz);
+	if (has_cap(t.sys, KVM_CAP_VM_TSC_CONTROL)) {
+		khz /= 2;
+		CHECK_OK(ioctl(t.vm, KVM_SET_TSC_KHZ, khz));
+	} else if (ioctl(t.vm, KVM_SET_TSC_KHZ, khz * 2) < 0) {
+		CHECK_EQ(errno, EINVAL);
+	} else {
+		khz *= 2;	/* the 6.1 kernel's own module takes it */
+	}
+	CHECK_EQ(ioctl(t.vm, KVM_GET_TSC_KHZ, 0), khz);
+	tvm_vcpu(&t);
+	CHECK_EQ(ioctl(t.fd, KVM_GET_TSC_KHZ, 0), khz);
+	/* 0 is the host's. */
+	CHECK_OK(ioctl(t.vm, KVM_SET_TSC_KHZ, 0));
+	CHECK_EQ(ioctl(t.fd, KVM_GET_TSC_KHZ, 0), khz);
+	tvm_close(&t);
+}
+
 GUEST(g_tsc, 64, "1: rdtsc; shl $32, %rdx; or %rdx, %rax; out %al, $0x10; jmp 1b");
 
 static uint64_t guest_tsc(struct tvm *t)
@@ -74,10 +104,12 @@ static void tsc_offset_attribute(void)
 	struct tvm t;
 
 	vm_new(&t);
-	if (ioctl(t.fd, KVM_HAS_DEVICE_ATTR, &attr) < 0) {
+	if (!has_cap(t.sys, KVM_CAP_VCPU_ATTRIBUTES)) {
+		CHECK(ioctl(t.fd, KVM_HAS_DEVICE_ATTR, &attr) < 0);
 		tvm_close(&t);
-		SKIP_REST("no attribute for the TSC offset");
+		SKIP_REST("vCPUs have no attributes");
 	}
+	CHECK_OK(ioctl(t.fd, KVM_HAS_DEVICE_ATTR, &attr));
 	CHECK_OK(ioctl(t.fd, KVM_GET_DEVICE_ATTR, &attr));
 	want = off += 1ull << 44;
 	CHECK_OK(ioctl(t.fd, KVM_SET_DEVICE_ATTR, &attr));
@@ -174,11 +206,18 @@ static uint64_t pv_now(const struct pvclock *p, uint64_t tsc)
 static void pv_clock(void)
 {
 	struct kvm_clock_data c = { 0 };
+	struct kvm_cpuid2 *cpuid;
 	struct pvclock *p;
 	struct tvm t;
 	uint64_t ns;
 
 	vm_new(&t);
+	/* Offered to the VMM, and by CPUID to the guest: both pairs of MSRs. */
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_CLOCKSOURCE), 1);
+	cpuid = tvm_supported_cpuid(t.sys);
+	REQUIRE(tvm_cpuid_find(cpuid, 0x40000001, 0));
+	CHECK_EQ(tvm_cpuid_find(cpuid, 0x40000001, 0)->eax & 9, 9);
+	free(cpuid);
 	/* Before the guest has switched it on. */
 	CHECK_ERR(ioctl(t.fd, KVM_KVMCLOCK_CTRL, 0), EINVAL);
 	GUEST_START(&t, LONG, g_tsc);
@@ -464,6 +503,6 @@ static void monotonic_while_set(void)
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(tsc_khz), T(tsc_value), T(tsc_adjust), T(tsc_offset_attribute), T(synchronised),
+TEST_MAIN(T(tsc_khz), T(tsc_khz_of_a_vm), T(tsc_value), T(tsc_adjust), T(tsc_offset_attribute), T(synchronised),
 	  T(vm_clock), T(pv_clock), T(stable_bit), T(stable_bit_needs_equal_tscs), T(stable_bit_follows),
 	  T(wall_clock), T(monotonic_while_set))

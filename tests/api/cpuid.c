@@ -179,6 +179,57 @@ static void what_the_guest_reads(void)
 	tvm_close(&t);
 }
 
+/* The first version of the list knows no index and no flags. */
+static void first_version(void)
+{
+	struct kvm_cpuid2 *in, *out = list(TVM_CPUID_MAX);
+	struct kvm_cpuid *old;
+	struct kvm_regs r;
+	struct tvm t;
+
+	vm_new(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_EXT_CPUID), 1);
+	in = tvm_supported_cpuid(t.sys);
+	old = calloc(1, sizeof(*old) + (in->nent + 2) * sizeof(old->entries[0]));
+	for (uint32_t i = 0; i < in->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &in->entries[i];
+
+		if (!e->index)
+			old->entries[old->nent++] = (struct kvm_cpuid_entry) {
+				.function = e->function, .eax = e->eax, .ebx = e->ebx, .ecx = e->ecx, .edx = e->edx,
+			};
+	}
+	for (uint32_t i = 0; i < 2; i++)
+		old->entries[old->nent++] = (struct kvm_cpuid_entry) {
+			.function = 0x40000020 + i, .eax = 0x10 + i, .ebx = 0x20 + i, .ecx = 0x30 + i, .edx = 0x40 + i,
+		};
+	CHECK_OK(ioctl(t.fd, KVM_SET_CPUID, old));
+	CHECK_OK(ioctl(t.fd, KVM_GET_CPUID2, out));
+	for (uint32_t i = 0; i < old->nent; i++) {
+		CHECK_EQ(out->entries[i].function, old->entries[i].function);
+		CHECK_EQ(out->entries[i].index, 0);
+		CHECK_EQ(out->entries[i].flags, 0);
+	}
+	GUEST_START(&t, LONG, g_cpuid);
+	r = guest_cpuid(&t, 0, 0);
+	CHECK_EQ(r.rbx, in->entries[0].ebx);
+	r = guest_cpuid(&t, 0x40000021, 5);
+	CHECK_EQ(r.rax, 0x11);
+	CHECK_EQ(r.rbx, 0x21);
+	CHECK_EQ(r.rcx, 0x31);
+	CHECK_EQ(r.rdx, 0x41);
+	/* Errors, which change nothing. */
+	CHECK_ERR(ioctl(t.fd, KVM_SET_CPUID, NULL), EFAULT);
+	old->nent = 10000;
+	CHECK_ERR(ioctl(t.fd, KVM_SET_CPUID, old), E2BIG);
+	r = guest_cpuid(&t, 0x40000020, 0);
+	CHECK_EQ(r.rax, 0x10);
+	free(in);
+	free(out);
+	free(old);
+	tvm_close(&t);
+}
+
 /* OSXSAVE and the APIC bit of leaf 1 follow CR4 and the APIC base. */
 static void dynamic_bits(void)
 {
@@ -223,5 +274,5 @@ static void after_the_first_run(void)
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(supported), T(emulated), T(set_and_get), T(what_the_guest_reads), T(dynamic_bits),
+TEST_MAIN(T(supported), T(emulated), T(set_and_get), T(what_the_guest_reads), T(first_version), T(dynamic_bits),
 	  T(after_the_first_run))

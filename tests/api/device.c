@@ -23,6 +23,7 @@ static void types(void)
 	int fd;
 
 	tvm_open(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_DEVICE_CTRL), 1);
 	CHECK_ERR(create(&t, 9999, 0), ENODEV);
 	CHECK_ERR(create(&t, 0, 0), ENODEV);
 	CHECK_ERR(create(&t, 9999, KVM_CREATE_DEVICE_TEST), ENODEV);

@@ -110,6 +110,38 @@ static void window_is_shut_in_shadow(void)
 	tvm_close(&t);
 }
 
+/* A shadow that the VMM sets: one instruction runs before anything can interrupt. */
+GUEST(g_nops, 16, "nop; nop; nop; out %al, $0x12");
+
+static void shadow_is_set(void)
+{
+	struct kvm_regs r;
+	struct kvm_vcpu_events e;
+	struct tvm t;
+
+	vm_new(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_INTR_SHADOW), 1);
+	for (int shadow = 0; shadow < 2; shadow++) {
+		GUEST_START(&t, REAL, g_nops);
+		r = get_regs(&t);
+		r.rflags |= 0x200;
+		TVM_IOCTL(t.fd, KVM_SET_REGS, &r);
+		e = get_events(&t);
+		CHECK_EQ(e.interrupt.shadow, 0);
+		e.interrupt.shadow = shadow ? KVM_X86_SHADOW_INT_STI : 0;
+		e.flags = KVM_VCPUEVENT_VALID_SHADOW;
+		CHECK_OK(set_events(&t, e));
+		CHECK_EQ(!!get_events(&t).interrupt.shadow, shadow);
+		t.run->request_interrupt_window = 1;
+		RUN_TO(&t, KVM_EXIT_IRQ_WINDOW_OPEN);
+		CHECK_EQ(get_regs(&t).rip, TVM_CODE + shadow);
+		CHECK_EQ(get_events(&t).interrupt.shadow, 0);
+		t.run->request_interrupt_window = 0;
+		RUN_TO_OUT(&t, 0x12);
+	}
+	tvm_close(&t);
+}
+
 static void nmi(void)
 {
 	struct kvm_vcpu_events e;
@@ -458,7 +490,7 @@ static void mce(void)
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(interrupt_errors), T(interrupts), T(window_is_shut_in_shadow), T(nmi),
+TEST_MAIN(T(interrupt_errors), T(interrupts), T(window_is_shut_in_shadow), T(shadow_is_set), T(nmi),
 	  T(debugger_blocks_interrupts),
 	  T(events_round_trip), T(events_errors),
 	  T(exception_injected), T(exception_payload), T(interrupt_raised_exception),

@@ -125,6 +125,7 @@ static void mmio_lengths(void)
 
 	vm_new(&t);
 	GUEST_START(&t, LONG, g_mmio);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_IOEVENTFD_NO_LENGTH), 1);
 	CHECK_OK(ioeventfd(&t, any, 0xd0000000, 0, 0, 0));
 	RUN_TO(&t, KVM_EXIT_MMIO);
 	CHECK_EQ(t.run->mmio.phys_addr, 0xd0000040);

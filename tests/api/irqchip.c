@@ -352,6 +352,16 @@ static void ioapic_delivery(void)
 	CHECK_EQ(chip.chip.ioapic.redirtbl[20].bits >> 14 & 1, 1);
 	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x31);
 	irq_line(&t, 20, 0);
+	/* Active low is another way to write the same: a line that is up is active. */
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_IOAPIC_POLARITY_IGNORED), 1);
+	set_pin(&t, 21, 0x31 | 1 << 15 | 1 << 13);
+	irq_line(&t, 21, 1);
+	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x31);
+	irq_line(&t, 21, 0);
+	set_pin(&t, 7, 0x31 | 1 << 13);
+	irq_line(&t, 7, 1);
+	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x31);
+	irq_line(&t, 7, 0);
 	/* A masked pin says nothing; edge 5 does. */
 	set_pin(&t, 6, 0x31 | 1 << 16);
 	irq_line(&t, 6, 1);

@@ -169,6 +169,7 @@ static void resample(void)
 	struct tvm t;
 
 	apic_guest(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_IRQFD_RESAMPLE), 1);
 	set_pin(&t, 20, 0x31 | 1 << 15);
 	CHECK_OK(irqfd(&t, e, 20, KVM_IRQFD_FLAG_RESAMPLE, r));
 	CHECK_OK(irqfd(&t, e2, 20, KVM_IRQFD_FLAG_RESAMPLE, r2));

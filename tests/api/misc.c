@@ -16,6 +16,20 @@ static void enable_cap_errors(void)
 	CHECK_ERR(ioctl(t.fd, KVM_ENABLE_CAP, &c), EINVAL);
 	c.cap = KVM_CAP_IRQCHIP;	/* exists, but is not one to enable */
 	CHECK_ERR(ioctl(t.vm, KVM_ENABLE_CAP, &c), EINVAL);
+	/* One of a VM, one of a vCPU: with flags, of the other kind, and as they are meant. */
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_ENABLE_CAP_VM), 1);
+	c = (struct kvm_enable_cap) { .cap = KVM_CAP_EXCEPTION_PAYLOAD, .args[0] = 1, .flags = 1 };
+	CHECK_ERR(ioctl(t.vm, KVM_ENABLE_CAP, &c), EINVAL);
+	c.flags = 0;
+	CHECK_ERR(ioctl(t.fd, KVM_ENABLE_CAP, &c), EINVAL);
+	CHECK_OK(ioctl(t.vm, KVM_ENABLE_CAP, &c));
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_ENABLE_CAP), 1);
+	c = (struct kvm_enable_cap) { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args[0] = 1, .flags = 1 };
+	CHECK_ERR(ioctl(t.fd, KVM_ENABLE_CAP, &c), EINVAL);
+	c.flags = 0;
+	CHECK_ERR(ioctl(t.vm, KVM_ENABLE_CAP, &c), EINVAL);
+	CHECK_OK(ioctl(t.fd, KVM_ENABLE_CAP, &c));
+	CHECK_ERR(ioctl(t.fd, KVM_ENABLE_CAP, NULL), EFAULT);
 	CHECK_ERR(ioctl(t.vm, KVM_ENABLE_CAP, NULL), EFAULT);
 	tvm_close(&t);
 }
@@ -190,6 +204,7 @@ static void boot_cpu_id(void)
 	tvm_open(&t);
 	tvm_mem(&t, 2 << 20);
 	CHECK_OK(ioctl(t.vm, KVM_CREATE_IRQCHIP, 0));
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_SET_BOOT_CPU_ID), 1);
 	CHECK_OK(ioctl(t.vm, KVM_SET_BOOT_CPU_ID, 1));
 	tvm_vcpu(&t);
 	fd = tvm_add_vcpu(&t, 1, &run);

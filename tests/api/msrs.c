@@ -47,10 +47,18 @@ static void every_listed_one_round_trips(void)
 /* Each feature MSR reads on the system descriptor, and that value is accepted by a vCPU. */
 static void feature_msrs(void)
 {
+	struct {
+		struct kvm_msrs h;
+		struct kvm_msr_entry e;
+	} none = { .h.nmsrs = 1, .e.index = 0x10 };
 	struct kvm_msr_list *l;
 	struct tvm t;
 
 	vm_new(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_GET_MSR_FEATURES), 1);
+	/* The TSC is an MSR of vCPUs. */
+	CHECK_EQ(ioctl(t.sys, KVM_GET_MSRS, &none), 0);
+	CHECK_EQ(ioctl(t.fd, KVM_GET_MSRS, &none), 1);
 	l = index_list(t.sys, KVM_GET_MSR_FEATURE_INDEX_LIST);
 	CHECK(l->nmsrs);
 	for (uint32_t i = 0; i < l->nmsrs; i++) {

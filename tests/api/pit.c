@@ -24,6 +24,54 @@ static void creation_order(void)
 	tvm_close(&t);
 }
 
+/* Everything as the first version of the API had it: the same timer, with the speaker's port. */
+static void first_version(void)
+{
+	struct kvm_pit_state in = { 0 }, out;
+	struct kvm_pit_state2 s;
+	struct tvm t;
+
+	tvm_open(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_PIT), 1);
+	CHECK_ERR(ioctl(t.vm, KVM_GET_PIT, &out), ENXIO);
+	CHECK_ERR(ioctl(t.vm, KVM_SET_PIT, &in), ENXIO);
+	CHECK_OK(ioctl(t.vm, KVM_CREATE_IRQCHIP, 0));
+	CHECK_ERR(ioctl(t.vm, KVM_GET_PIT, &out), ENXIO);
+	CHECK_OK(ioctl(t.vm, KVM_CREATE_PIT, 0));
+	CHECK_ERR(ioctl(t.vm, KVM_CREATE_PIT, 0), EEXIST);
+	CHECK_ERR(ioctl(t.vm, KVM_GET_PIT, NULL), EFAULT);
+	CHECK_ERR(ioctl(t.vm, KVM_SET_PIT, NULL), EFAULT);
+	CHECK_OK(ioctl(t.vm, KVM_GET_PIT, &in));
+	CHECK_OK(ioctl(t.vm, KVM_GET_PIT2, &s));
+	s.flags |= KVM_PIT_FLAGS_HPET_LEGACY;
+	CHECK_OK(ioctl(t.vm, KVM_SET_PIT2, &s));
+
+	in.channels[1].count = 0x12;
+	in.channels[1].mode = 2;
+	in.channels[1].rw_mode = 1;
+	in.channels[1].bcd = 1;
+	in.channels[2].count = 0x4321;
+	in.channels[2].mode = 3;
+	in.channels[2].rw_mode = 3;
+	in.channels[2].gate = 1;
+	CHECK_OK(ioctl(t.vm, KVM_SET_PIT, &in));
+	CHECK_OK(ioctl(t.vm, KVM_GET_PIT, &out));
+	CHECK_EQ(out.channels[1].count, 0x12);
+	CHECK_EQ(out.channels[1].mode, 2);
+	CHECK_EQ(out.channels[1].rw_mode, 1);
+	CHECK_EQ(out.channels[1].bcd, 1);
+	CHECK_EQ(out.channels[2].count, 0x4321);
+	CHECK_EQ(out.channels[2].mode, 3);
+	CHECK_EQ(out.channels[2].rw_mode, 3);
+	CHECK_EQ(out.channels[2].gate, 1);
+	/* The second version sees the same, and what only it knows has stayed. */
+	CHECK_OK(ioctl(t.vm, KVM_GET_PIT2, &s));
+	CHECK_EQ(s.channels[2].count, 0x4321);
+	CHECK_EQ(s.channels[2].mode, 3);
+	CHECK(s.flags & KVM_PIT_FLAGS_HPET_LEGACY);
+	tvm_close(&t);
+}
+
 static void pit_vm(struct tvm *t)
 {
 	struct kvm_pit_config c = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -52,6 +100,36 @@ static void round_trip(void)
 	CHECK_EQ(out.channels[2].rw_mode, 3);
 	CHECK_EQ(out.channels[1].count, 0x12);
 	CHECK_EQ(out.channels[1].bcd, 1);
+	tvm_close(&t);
+}
+
+/* Latch channel 2 and read it. */
+GUEST(g_latch, 16, "mov $0x80, %al; out %al, $0x43; in $0x42, %al; mov %al, %bl; in $0x42, %al; mov %al, %bh;"
+		   "out %al, $0x10");
+
+/* What the VMM has put into the timer is what the guest finds. */
+static void guest_sees_state(void)
+{
+	struct kvm_pit_state s;
+	struct tvm t;
+
+	pit_vm(&t);
+	CHECK_OK(ioctl(t.vm, KVM_GET_PIT, &s));
+	memset(&s.channels[2], 0, sizeof(s.channels[2]));
+	s.channels[2].count = 0x8000;
+	s.channels[2].rw_mode = 3;
+	s.channels[2].mode = 2;
+	s.channels[2].gate = 1;
+	CHECK_OK(ioctl(t.vm, KVM_SET_PIT, &s));
+	GUEST_START(&t, REAL, g_latch);
+	RUN_TO_OUT(&t, 0x10);
+	CHECK((get_regs(&t).rbx & 0xffff) <= 0x8000);
+	s.channels[2].rw_mode = 1;	/* the low byte only, twice then */
+	s.channels[2].count = 0x01;
+	CHECK_OK(ioctl(t.vm, KVM_SET_PIT, &s));
+	GUEST_START(&t, REAL, g_latch);
+	RUN_TO_OUT(&t, 0x10);
+	CHECK_EQ(get_regs(&t).rbx & 0xffff, 0x0101);
 	tvm_close(&t);
 }
 
@@ -119,13 +197,15 @@ static void reinject_control(void)
 	struct tvm t;
 
 	tvm_open(&t);
+	CHECK_EQ(has_cap(t.sys, KVM_CAP_REINJECT_CONTROL), 1);
 	CHECK_ERR(ioctl(t.vm, KVM_REINJECT_CONTROL, &c), ENXIO);
 	tvm_close(&t);
 	pit_vm(&t);
+	CHECK_ERR(ioctl(t.vm, KVM_REINJECT_CONTROL, NULL), EFAULT);
 	CHECK_OK(ioctl(t.vm, KVM_REINJECT_CONTROL, &c));
 	c.pit_reinject = 1;
 	CHECK_OK(ioctl(t.vm, KVM_REINJECT_CONTROL, &c));
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(creation_order), T(round_trip), T(ports), T(ticks), T(reinject_control))
+TEST_MAIN(T(creation_order), T(first_version), T(round_trip), T(guest_sees_state), T(ports), T(ticks), T(reinject_control))

@@ -94,6 +94,19 @@ static void capabilities_of_a_vm(void)
 	close(vm);
 }
 
+/* Devices are given to guests by VFIO; of the ioctls that did it before nothing is left, nor of what they could do. */
+static void assigned_devices(void)
+{
+	int vm = TVM_IOCTL(sys, KVM_CREATE_VM, 0);
+	char arg[4096] = { 0 };
+
+	CHECK_EQ(has_cap(sys, KVM_CAP_PCI_2_3), 0);
+	CHECK_EQ(has_cap(sys, KVM_CAP_ASSIGN_DEV_IRQ), 0);
+	CHECK_ERR(ioctl(vm, _IOR(KVMIO, 0x69, char[64]), arg), ENOTTY);	/* KVM_ASSIGN_PCI_DEVICE */
+	CHECK_ERR(ioctl(vm, _IOW(KVMIO, 0xa4, char[64]), arg), ENOTTY);	/* KVM_ASSIGN_SET_INTX_MASK */
+	close(vm);
+}
+
 static void mmap_size(void)
 {
 	int size = ioctl(sys, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -203,6 +216,6 @@ static void open_device(void)
 
 TEST_MAIN(T(open_device), T(api_version), T(unknown_ioctls), T(capabilities),
 	  T(unknown_capabilities),
-	  T(capabilities_of_a_vm), T(mmap_size), T(read_only_open), T(create_vm_types),
+	  T(capabilities_of_a_vm), T(assigned_devices), T(mmap_size), T(read_only_open), T(create_vm_types),
 	  T(descriptors_close_on_exec),
 	  T(no_other_file_operations), T(mce_capabilities), T(attributes))
