@@ -65,8 +65,6 @@ int x86_debug_exit(struct kvm_vcpu *vcpu, u32 exception, u64 dr6);
 /* `return x86_complete(vcpu, err)`: err ? inject #GP(0) and RESUME : x86_skip(). */
 int x86_complete(struct kvm_vcpu *vcpu, int err);
 
-/* DR6 and DR7 bits that read as one whatever was written. */
-
 /* ---- x86/regs.c ----------------------------------------------------------- */
 /* Rules and side effects of control registers: 0 or -EINVAL (= #GP). */
 int x86_set_cr0(struct kvm_vcpu *vcpu, u64 val);
