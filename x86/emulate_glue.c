@@ -688,6 +688,11 @@ static int emulation_failed(struct kvm_vcpu *vcpu, struct em_ctx *ctx)
 		return KVM_EXIT_RESUME;
 	vcpu->stat.insn_emulation_fail++;
 	trace_kvm_emulate_insn(vcpu, ctx, true);
+	/* A program must not end its guest, unless the VMM has asked to hear of it. */
+	if (x86_cpl(vcpu) == 3 && !vcpu->kvm->arch.exit_on_emulation_error) {
+		x86_queue_exception(vcpu, 6);
+		return KVM_EXIT_RESUME;
+	}
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
 	run->emulation_failure.ndata = 0;
@@ -701,9 +706,6 @@ static int emulation_failed(struct kvm_vcpu *vcpu, struct em_ctx *ctx)
 		       sizeof(run->emulation_failure.insn_bytes));
 		memcpy(run->emulation_failure.insn_bytes, ctx->insn.bytes, n);
 	}
-	/* Who asked for these exits finds the vCPU as it was before the instruction. */
-	if (x86_cpl(vcpu) == 3 && !vcpu->kvm->arch.exit_on_emulation_error)
-		x86_queue_exception(vcpu, 6);
 	return KVM_EXIT_TO_USER;
 }
 
