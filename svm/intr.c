@@ -23,7 +23,6 @@
  * our own (svm->step), which the guest must not see. The same step gets past an
  * interrupt shadow.
  */
-#include <uapi/asm/debugreg.h>
 #include "event.h"
 #include "svm.h"
 
@@ -296,7 +295,7 @@ bool svm_step_done(struct kvm_vcpu *vcpu)
 		return false;
 	/* Nobody else's: no trace of it in DR6. */
 	x86_need(vcpu, X86_DR);
-	vcpu->arch.regs.dr6 &= ~(u64)DR_STEP;
+	vcpu->arch.regs.dr6 &= ~X86_DR6_BS;
 	x86_touch(vcpu, X86_DR);
 	return true;
 }

@@ -156,12 +156,14 @@ static bool could_inject(struct kvm_vcpu *vcpu)
 /* Bits 0 to 3: the breakpoints on the instruction at RIP. */
 static u32 breakpoints_hit(struct kvm_vcpu *vcpu)
 {
-	u64 dr[4];
+	u64 dr7 = x86_effective_dr7(vcpu), dr[4];
 	int i;
 
+	if (likely(!(dr7 & 0xff)))
+		return 0;
 	for (i = 0; i < 4; i++)
 		dr[i] = x86_effective_dr(vcpu, i);
-	return dr7_code_hits(x86_effective_dr7(vcpu), dr, x86_linear_rip(vcpu));
+	return dr7_code_hits(dr7, dr, x86_linear_rip(vcpu));
 }
 
 int x86_code_breakpoint(struct kvm_vcpu *vcpu)
