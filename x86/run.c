@@ -352,6 +352,7 @@ static bool x86_try_guest(struct kvm_vcpu *vcpu, bool immediate_exit, enum x86_f
 	vendor_call(exit_irqoff)(vcpu);
 	/* Take what ended the guest's turn while time still counts as the guest's. */
 	local_irq_enable();
+	asm volatile("nop");	/* STI holds interrupts off for one instruction more */
 	local_irq_disable();
 	WRITE_ONCE(vcpu->sampled, false);
 	x86_guest_timing_exit_irqoff();
