@@ -83,9 +83,9 @@ static bool enable_apicv;
 module_param(enable_apicv, bool, 0444);
 MODULE_PARM_DESC(enable_apicv, "interrupt controller virtualization (does not exist yet: always off)");
 
-static bool preemption_timer;
-module_param(preemption_timer, bool, 0444);
-MODULE_PARM_DESC(preemption_timer, "APIC timer by VMX timer (does not exist yet: always off)");
+bool vmx_preemption_timer = true;
+module_param_named(preemption_timer, vmx_preemption_timer, bool, 0444);
+MODULE_PARM_DESC(preemption_timer, "the guest's TSC deadlines by VMX's timer (default on where it can be relied on)");
 
 static bool pml;
 module_param(pml, bool, 0444);
@@ -173,6 +173,7 @@ static void vmx_fill_caps(struct hw_caps *caps)
 		.emulate_real = !vmx_unrestricted,
 		.max_tsc_scaling_ratio = U64_MAX,
 		.tsc_scaling_frac_bits = VMX_TSC_FRAC_BITS,
+		.entry_timer_span = vmx_preemption_timer ? (u64)U32_MAX << vmx_timer_shift() : 0,
 		.efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX,
 		.hypercall_insn = { 0x0f, 0x01, 0xc1 },	/* VMCALL */
 		.exit_isa = KVM_ISA_VMX,
@@ -360,7 +361,7 @@ static int vmx_setup(struct hw_caps *caps)
 	}
 	vmx_add_urets();
 	/* say what is, whatever was asked for */
-	nested = enable_apicv = preemption_timer = pml = false;
+	nested = enable_apicv = pml = false;
 	vmx_fill_caps(caps);
 	return 0;
 }
@@ -578,9 +579,23 @@ static noinstr void vmx_world_switch(struct vcpu_vmx *vmx)
 	x86_guest_exit_irqoff(&vmx->vcpu);
 }
 
+/* It counts down while the guest runs, and starts from what is written here at each entry. */
+static void vmx_load_timer(struct vcpu_vmx *vmx)
+{
+	u64 deadline = vmx->vcpu.arch.entry_deadline, now;
+
+	vmx_pin_control(vmx, PIN_BASED_VMX_PREEMPTION_TIMER, deadline);
+	if (!deadline)
+		return;
+	now = rdtsc();
+	vmx_write(VMX_PREEMPTION_TIMER_VALUE, deadline <= now ? 0 :
+		  min_t(u64, (deadline - now) >> vmx_timer_shift(), U32_MAX));
+}
+
 static void vmx_before_guest(struct vcpu_vmx *vmx)
 {
 	vmx_flush(&vmx->vcpu);
+	vmx_load_timer(vmx);
 	vmx_host_renew(vmx);
 	vmx_load_extras(&vmx->vcpu);
 	irqchip_hold_entry(&vmx->vcpu);
@@ -615,9 +630,15 @@ static void vmx_after_guest(struct vcpu_vmx *vmx)
 /* Handled with interrupts still off. */
 static enum x86_fastpath vmx_fastpath(struct vcpu_vmx *vmx)
 {
-	if (vmx->exit.reason == EXIT_REASON_MSR_WRITE)
+	switch (vmx->exit.reason) {
+	case EXIT_REASON_MSR_WRITE:
 		return x86_fast_wrmsr(&vmx->vcpu);
-	return X86_FAST_NONE;
+	case EXIT_REASON_PREEMPTION_TIMER:
+		irqchip_deadline_reached(&vmx->vcpu);
+		return X86_FAST_HANDLED;
+	default:
+		return X86_FAST_NONE;
+	}
 }
 
 static enum x86_fastpath vmx_run(struct kvm_vcpu *vcpu)

@@ -100,6 +100,11 @@ static inline void irqchip_hold_entry(struct kvm_vcpu *vcpu)
 		irqchip_wait_for_deadline(vcpu);
 }
 
+/* A stay in the guest was ended by arch.entry_deadline. Interrupts may be off. */
+void irqchip_deadline_reached(struct kvm_vcpu *vcpu);
+/* The vCPU will sleep: a deadline meant for its entries goes to the host's timer. */
+void irqchip_before_wait(struct kvm_vcpu *vcpu);
+
 /* The APIC page at the current base. 0, or -EOPNOTSUPP: another device's. */
 int irqchip_mmio_read(struct kvm_vcpu *vcpu, gpa_t gpa, int len, void *data);
 int irqchip_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, int len, const void *data);

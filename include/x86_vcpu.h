@@ -166,6 +166,7 @@ struct x86_vcpu {
 
 	struct lapic *apic;		/* [I] NULL without in-kernel APIC */
 	u64 apic_base;			/* IA32_APIC_BASE */
+	u64 entry_deadline;		/* host TSC at which run() must end, 0 never: hw_caps.entry_timer_span */
 	u64 eoi_exit_vector;		/* pending KVM_EXIT_IOAPIC_EOI */
 	u32 mp_state;			/* [V], read by others as a hint */
 	unsigned long pv_unhalted;	/* [a] */

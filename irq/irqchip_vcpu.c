@@ -18,6 +18,10 @@
  * guest sees the interrupt early. How much earlier is learnt for each vCPU from how
  * late, or how long before, it came to that point.
  *
+ * Where the vendor can end a stay in the guest by a timer of its own
+ * (hw_caps.entry_timer_span), a TSC deadline is but a number for the next entries,
+ * arch.entry_deadline. Only a vCPU that goes to sleep needs the host timer then.
+ *
  * Functions named irqchip_has_... may be asked about another thread's vCPU;
  * they read single words and may be late, never torn.
  */
@@ -36,6 +40,7 @@ struct irqchip_lapic {
 #define ADVANCE_FIRST_NS	1000
 #define ADVANCE_MAX_NS		5000
 #define ADVANCE_SLACK_NS	100	/* as good as exact */
+#define ENTRY_MAX_NS		(100ull * NSEC_PER_SEC)
 
 static struct irqchip_lapic *glue_of(struct lapic *l)
 {
@@ -59,6 +64,7 @@ void lapic_host_arm(struct lapic *l, u64 ns)
 	struct hrtimer *timer = &glue_of(l)->timer;
 
 	hrtimer_cancel(timer);
+	((struct kvm_vcpu *)l->owner)->arch.entry_deadline = 0;
 	if (ns != U64_MAX)
 		hrtimer_start(timer, ns_to_ktime(ns), HRTIMER_MODE_ABS_PINNED_HARD);
 }
@@ -68,16 +74,32 @@ static u32 guest_khz(struct kvm_vcpu *vcpu)
 	return vcpu->arch.tsc.khz ?: x86_host_tsc_khz();
 }
 
+/* False: too far off for the vendor's timer, or there is none. */
+static bool irqchip_arm_entry(struct kvm_vcpu *vcpu, u64 host_tsc, u64 ns)
+{
+	u64 ticks;
+
+	if (!hw_caps.entry_timer_span || ns > ENTRY_MAX_NS)
+		return false;
+	ticks = mul_u64_u32_div(ns, x86_host_tsc_khz(), 1000000);
+	if (ticks >= hw_caps.entry_timer_span)
+		return false;
+	lapic_host_arm(vcpu->arch.apic, U64_MAX);
+	vcpu->arch.entry_deadline = host_tsc + ticks;
+	return true;
+}
+
 bool lapic_host_arm_tsc(struct lapic *l, u64 deadline)
 {
 	struct kvm_vcpu *vcpu = l->owner;
 	u32 khz = guest_khz(vcpu), early = glue_of(l)->advance_ns;
-	u64 now, guest, ns;
+	u64 now, guest, ns, host_tsc;
 	unsigned long flags;
 
 	local_irq_save(flags);
 	now = ktime_get_ns();
-	guest = x86_read_tsc(vcpu, rdtsc());
+	host_tsc = rdtsc();
+	guest = x86_read_tsc(vcpu, host_tsc);
 	local_irq_restore(flags);
 
 	if (deadline <= guest || !khz)
@@ -86,9 +108,38 @@ bool lapic_host_arm_tsc(struct lapic *l, u64 deadline)
 	if (ns <= early)
 		return false;
 	ns -= early;
+	if (irqchip_arm_entry(vcpu, host_tsc, ns))
+		return true;
 	/* further off than a timer reaches: as good as never */
 	lapic_host_arm(l, ns < KTIME_MAX - now ? now + ns : U64_MAX);
 	return true;
+}
+
+void irqchip_deadline_reached(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->arch.entry_deadline)
+		return;
+	vcpu->arch.entry_deadline = 0;
+	lapic_timer_expired(vcpu->arch.apic);
+}
+EXPORT_SYMBOL_GPL(irqchip_deadline_reached);
+
+void irqchip_before_wait(struct kvm_vcpu *vcpu)
+{
+	u64 deadline = vcpu->arch.entry_deadline, now, tsc;
+	unsigned long flags;
+
+	if (!deadline)
+		return;
+	local_irq_save(flags);
+	now = ktime_get_ns();
+	tsc = rdtsc();
+	local_irq_restore(flags);
+	if (deadline <= tsc)
+		irqchip_deadline_reached(vcpu);
+	else
+		lapic_host_arm(vcpu->arch.apic,
+			       now + mul_u64_u32_div(deadline - tsc, 1000000, x86_host_tsc_khz()));
 }
 
 /* What is far off was not the way into the guest: a host that was busy, a deadline of the past. */

@@ -82,6 +82,9 @@ int vmx_read_caps(struct vmx_caps *caps)
 
 #define VMX_PIN_NEEDED	(PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS)
 
+/* Set while there is a deadline. */
+#define VMX_PIN_SOMETIMES	PIN_BASED_VMX_PREEMPTION_TIMER
+
 #define VMX_CPU_NEEDED	(CPU_BASED_HLT_EXITING | CPU_BASED_INVLPG_EXITING |		\
 			 CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING |		\
 			 CPU_BASED_RDPMC_EXITING | CPU_BASED_USE_TSC_OFFSETTING |	\
@@ -142,6 +145,26 @@ static bool vmx_vpid_usable(void)
 			       VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT));
 }
 
+/*
+ * CPUs of 2008 to 2012, by CPUID.1:EAX, whose timer runs at another rate than they
+ * say ("VMX-Preemption Timer Does Not Count Down at the Rate Specified", Intel's
+ * specification updates).
+ */
+static const u32 vmx_timer_errata[] = {
+	0x106a4, 0x106a5, 0x106e5, 0x20652, 0x20655, 0x206e6, 0x306a8,
+};
+
+static bool vmx_timer_usable(void)
+{
+	u32 sig = cpuid_eax(1);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmx_timer_errata); i++)
+		if (sig == vmx_timer_errata[i])
+			return false;
+	return (vmx_base.pin & PIN_BASED_VMX_PREEMPTION_TIMER) && tsc_khz;
+}
+
 static void vmx_lower_parameters(void)
 {
 	vmx_ept = vmx_ept && vmx_ept_usable();
@@ -151,6 +174,7 @@ static void vmx_lower_parameters(void)
 	vmx_vpid = vmx_vpid && vmx_vpid_usable();
 	if (!(vmx_base.cpu2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING))
 		vmx_ple_gap = 0;
+	vmx_preemption_timer = vmx_preemption_timer && vmx_timer_usable();
 }
 
 static void vmx_apply_parameters(void)
@@ -181,7 +205,7 @@ static void vmx_pair(u32 entry, u32 exit)
 
 int vmx_choose_controls(void)
 {
-	if (!vmx_choose("pin-based", vmx_caps.pin, VMX_PIN_NEEDED, 0, &vmx_base.pin) ||
+	if (!vmx_choose("pin-based", vmx_caps.pin, VMX_PIN_NEEDED, VMX_PIN_SOMETIMES, &vmx_base.pin) ||
 	    !vmx_choose("processor-based", vmx_caps.cpu, VMX_CPU_NEEDED | VMX_CPU_WINDOWS,
 			VMX_CPU_WELCOME, &vmx_base.cpu) ||
 	    !vmx_choose("secondary", vmx_caps.cpu2, 0, VMX_CPU2_WELCOME, &vmx_base.cpu2) ||
@@ -195,6 +219,7 @@ int vmx_choose_controls(void)
 	vmx_pair(VM_ENTRY_LOAD_IA32_PAT, VM_EXIT_LOAD_IA32_PAT);
 	vmx_pair(VM_ENTRY_LOAD_IA32_EFER, VM_EXIT_LOAD_IA32_EFER);
 	vmx_lower_parameters();
+	vmx_base.pin &= ~VMX_PIN_SOMETIMES;
 	vmx_apply_parameters();
 	return 0;
 }

@@ -457,6 +457,7 @@ static const vmx_exit_fn vmx_exits[] = {
 	[EXIT_REASON_EPT_VIOLATION]		= vmx_ept_violation,
 	[EXIT_REASON_INVEPT]			= x86_handle_no_insn,
 	[EXIT_REASON_RDTSCP]			= x86_handle_no_insn,
+	[EXIT_REASON_PREEMPTION_TIMER]		= vmx_resume,	/* run() has seen it */
 	[EXIT_REASON_INVVPID]			= x86_handle_no_insn,
 	[EXIT_REASON_WBINVD]			= x86_skip,
 	[EXIT_REASON_XSETBV]			= x86_handle_xsetbv,

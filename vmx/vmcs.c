@@ -64,6 +64,13 @@ static u32 vmx_with(u32 word, u32 bits, bool on)
 	return on ? word | bits : word & ~bits;
 }
 
+void vmx_pin_control(struct vcpu_vmx *vmx, u32 bits, bool on)
+{
+	u32 *was = &vmx->vmcs->ctl.pin;
+
+	vmx_put_control(was, PIN_BASED_VM_EXEC_CONTROL, vmx_with(*was, bits, on));
+}
+
 void vmx_cpu_control(struct vcpu_vmx *vmx, u32 bits, bool on)
 {
 	u32 *was = &vmx->vmcs->ctl.cpu;

@@ -53,7 +53,7 @@ struct vmx_caps {
 
 extern struct vmx_caps vmx_caps;	/* what the CPU can */
 extern struct vmx_controls vmx_base;	/* what every VMCS of ours starts with */
-extern bool vmx_ept, vmx_unrestricted, vmx_vpid, vmx_ept_ad;
+extern bool vmx_ept, vmx_unrestricted, vmx_vpid, vmx_ept_ad, vmx_preemption_timer;
 extern unsigned int vmx_ple_gap, vmx_ple_window;
 extern bool vmx_dump_invalid;
 
@@ -61,6 +61,12 @@ extern bool vmx_dump_invalid;
 int vmx_read_caps(struct vmx_caps *caps);
 /* Choose vmx_base by vmx_caps and the parameters, which are lowered to what there is. */
 int vmx_choose_controls(void);
+
+/* The preemption timer counts the TSC's ticks shifted by that. */
+static inline unsigned int vmx_timer_shift(void)
+{
+	return vmx_caps.misc & VMX_MISC_PREEMPTION_TIMER_RATE_MASK;
+}
 
 /* ---- per CPU -------------------------------------------------------------------- */
 
@@ -196,7 +202,8 @@ void vmx_load_root(struct kvm_vcpu *vcpu, hpa_t root, int level);
 void vmx_update_intercepts(struct kvm_vcpu *vcpu);
 void vmx_cpuid_controls(struct kvm_vcpu *vcpu);		/* controls that follow the guest's CPUID */
 void vmx_dump_state(struct kvm_vcpu *vcpu);
-/* Set or clear bits of primary processor-based controls; writes only a change. */
+/* Set or clear bits of a word of controls; writes only a change. */
+void vmx_pin_control(struct vcpu_vmx *vmx, u32 bits, bool on);
 void vmx_cpu_control(struct vcpu_vmx *vmx, u32 bits, bool on);
 void vmx_entry_control(struct vcpu_vmx *vmx, u32 bits, bool on);
 int vmx_vpid_alloc(void);				/* 0: none left */

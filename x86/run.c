@@ -418,6 +418,7 @@ bool arch_vcpu_runnable(struct kvm_vcpu *vcpu)
 
 static void x86_wait(struct kvm_vcpu *vcpu)
 {
+	irqchip_before_wait(vcpu);
 	kvm_srcu_unlock(vcpu);
 	kvm_vcpu_halt(vcpu);
 	kvm_srcu_lock(vcpu);
