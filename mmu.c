@@ -566,6 +566,29 @@ static bool logs(const struct kvm_memory_slot *slot)
 	return slot && (slot->flags & KVM_MEM_LOG_DIRTY_PAGES);
 }
 
+/* The hardware's log is switched at entries: everybody has to enter anew before entries are made clean. */
+static void count_logged(struct kvm *kvm, int change)
+{
+	if (!change || !hw_caps.write_log)
+		return;
+	WRITE_ONCE(kvm->arch.nr_logged, kvm->arch.nr_logged + change);
+	if (change > 0)
+		kvm_request_all_wait(kvm, KVM_REQ_OUTSIDE_GUEST);
+}
+
+/* What the hardware has noted is marked at exits. */
+void arch_dirty_log_sync(struct kvm *kvm)
+{
+	if (READ_ONCE(kvm->arch.nr_logged))
+		kvm_request_all_wait(kvm, KVM_REQ_OUTSIDE_GUEST);
+}
+
+void mmu_written(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	kvm_mark_page_dirty(vcpu->kvm, gpa_to_gfn(gpa));
+}
+EXPORT_SYMBOL_GPL(mmu_written);
+
 /*
  * The new slots are published and nobody uses the old ones any more, so from
  * here on every fault follows the new flags. When the log starts with all pages
@@ -574,6 +597,7 @@ static bool logs(const struct kvm_memory_slot *slot)
 void arch_slot_commit(struct kvm *kvm, const struct kvm_memory_slot *old,
 		      struct kvm_memory_slot *new)
 {
+	count_logged(kvm, logs(new) - logs(old));
 	if (!old || !new)
 		return;
 	if (!hw_caps.tdp) {

@@ -87,9 +87,9 @@ bool vmx_preemption_timer = true;
 module_param_named(preemption_timer, vmx_preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "the guest's TSC deadlines by VMX's timer (default on where it can be relied on)");
 
-static bool pml;
-module_param(pml, bool, 0444);
-MODULE_PARM_DESC(pml, "dirty logging by hardware (does not exist yet: always off)");
+bool vmx_pml = true;
+module_param_named(pml, vmx_pml, bool, 0444);
+MODULE_PARM_DESC(pml, "dirty logging by hardware (default on where the CPU has it)");
 
 static char *vmentry_l1d_flush = "auto";
 module_param(vmentry_l1d_flush, charp, 0444);
@@ -165,6 +165,7 @@ static void vmx_fill_caps(struct hw_caps *caps)
 		.tdp_levels = vmx_ept_levels(),
 		.max_page_level = vmx_max_page_level(),
 		.tdp_ad = vmx_ept_ad,
+		.write_log = vmx_pml,
 		.pte_format = vmx_ept_ad ? &pte_ept : &pte_ept_noad,
 		.nrips = true,
 		.pause_filter = vmx_ple_gap,
@@ -361,7 +362,7 @@ static int vmx_setup(struct hw_caps *caps)
 	}
 	vmx_add_urets();
 	/* say what is, whatever was asked for */
-	nested = enable_apicv = pml = false;
+	nested = enable_apicv = false;
 	vmx_fill_caps(caps);
 	return 0;
 }
@@ -596,6 +597,7 @@ static void vmx_before_guest(struct vcpu_vmx *vmx)
 {
 	vmx_flush(&vmx->vcpu);
 	vmx_load_timer(vmx);
+	vmx_cpu2_control(vmx, SECONDARY_EXEC_ENABLE_PML, READ_ONCE(vmx->vcpu.kvm->arch.nr_logged));
 	vmx_host_renew(vmx);
 	vmx_load_extras(&vmx->vcpu);
 	irqchip_hold_entry(&vmx->vcpu);
@@ -630,6 +632,8 @@ static void vmx_after_guest(struct vcpu_vmx *vmx)
 /* Handled with interrupts still off. */
 static enum x86_fastpath vmx_fastpath(struct vcpu_vmx *vmx)
 {
+	if (unlikely(vmx_logs_writes(vmx)))	/* the log is looked through in handle_exit() */
+		return X86_FAST_NONE;
 	switch (vmx->exit.reason) {
 	case EXIT_REASON_MSR_WRITE:
 		return x86_fast_wrmsr(&vmx->vcpu);

@@ -64,6 +64,9 @@ bool arch_unmap_gfns(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t start,
 bool arch_age_gfns(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t start, gfn_t end);
 bool arch_test_age_gfns(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t start, gfn_t end);
 
+/* Dirty log: what vCPUs know of writes shall come into it soon. Sleeps not; no locks needed. */
+void arch_dirty_log_sync(struct kvm *kvm);
+
 /*
  * Dirty log: write-protect (or clear dirty bits of) the frames of the 64-bit
  * @mask that starts at @slot->base_gfn + @offset. mmu_lock held for write.

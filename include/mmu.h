@@ -34,6 +34,8 @@ void mmu_unload(struct kvm_vcpu *vcpu);
  * for MMIO and calls x86_emulate_mmio(). enum kvm_exit_result or -errno.
  */
 int mmu_nested_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code);
+/* The hardware has noted that the guest wrote there (hw_caps.write_log). srcu held. */
+void mmu_written(struct kvm_vcpu *vcpu, gpa_t gpa);
 /*
  * Nested paging: put a page of the vendor's own at @gpa, where no slot is. It may be
  * taken out again with everything else, so this answers a fault. As mmu_nested_fault().

@@ -82,6 +82,7 @@ struct pte_format {
 	bool (*young)(u64 pte);
 	u64 (*mkold)(u64 pte);
 	bool (*dirty)(u64 pte);
+	u64 (*mkclean)(u64 pte);
 	u64 (*make_mmio)(u64 gen);		/* 0: this machine has no marker */
 	bool (*is_mmio)(u64 pte);
 	u64 (*mmio_gen)(u64 pte);

@@ -62,6 +62,7 @@ struct hw_caps {
 	u8 tdp_levels;			/* of its tables */
 	u8 max_page_level;		/* of a leaf: 1 4K, 2 2M, 3 1G */
 	bool tdp_ad;			/* hardware sets accessed and dirty bits */
+	bool write_log;			/* ... and notes where, which handle_exit() marks, while arch.nr_logged */
 	const struct pte_format *pte_format;
 	bool nrips, decode_assists, flush_by_asid, pause_filter;
 	bool vgif, tsc_scaling, xsaves;

@@ -73,6 +73,7 @@ struct x86_vm {
 	u32 user_space_msr_mask;		/* [L] KVM_MSR_EXIT_REASON_* */
 	struct x86_msr_filter __rcu *msr_filter;	/* [S] */
 	bool noncoherent_dma;
+	unsigned int nr_logged;			/* [slots_lock] slots with a dirty log; vCPUs look before each entry */
 	void *vendor;				/* vendor's own VM state, if any */
 };
 

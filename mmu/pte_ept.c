@@ -132,6 +132,11 @@ static bool ept_dirty(u64 pte)
 	return pte & EPT_D;
 }
 
+static u64 ept_mkclean(u64 pte)
+{
+	return pte & ~EPT_D;
+}
+
 static u64 ept_make_mmio(u64 gen)
 {
 	return EPT_MARKER | ((gen << EPT_GEN_SHIFT) & EPT_GEN);
@@ -185,6 +190,7 @@ static u64 noad_mkold(u64 pte)
 	.wrprotect	= ept_wrprotect,				\
 	.young		= ept_young,					\
 	.dirty		= ept_dirty,					\
+	.mkclean	= ept_mkclean,					\
 	.make_mmio	= ept_make_mmio,				\
 	.is_mmio	= ept_is_mmio,					\
 	.mmio_gen	= ept_mmio_gen,					\

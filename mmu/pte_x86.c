@@ -150,6 +150,11 @@ static bool x86_dirty(u64 pte)
 	return pte & X86_D;
 }
 
+static u64 x86_mkclean(u64 pte)
+{
+	return pte & ~X86_D;
+}
+
 static u64 x86_make_mmio(u64 gen)
 {
 	if (!mmio_bit)
@@ -180,6 +185,7 @@ const struct pte_format pte_x86_npt = {
 	.young		= x86_young,
 	.mkold		= x86_mkold,
 	.dirty		= x86_dirty,
+	.mkclean	= x86_mkclean,
 	.make_mmio	= x86_make_mmio,
 	.is_mmio	= x86_is_mmio,
 	.mmio_gen	= x86_mmio_gen,

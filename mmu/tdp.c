@@ -32,6 +32,11 @@
  * second. The harvester clears the log first and takes access second. In
  * whatever order the two meet, a write after the harvest is seen by the next.
  *
+ * Where the hardware writes down which pages become dirty (hw_caps.write_log), a small
+ * page keeps its write access and only its D bit is cleared. The order is the same:
+ * D is set before the page is marked, at the vCPU's exit; the harvester takes
+ * the mark, then clears D. The log is on before the first D bit is cleared.
+ *
  * Dirty pages. A page that is mapped because the guest writes to it is marked at
  * once. One that a read maps may be written to later; then the hardware's D bit
  * is carried to the host's page when the leaf goes (mmu_carry_dirty()).
@@ -99,13 +104,18 @@ static void op_count(void *ctx, int level, int n)
 	atomic64_add(n, (atomic64_t *)field[level]);
 }
 
+/* The D bit of this leaf goes. */
+static void carry_dirty(const struct mmu_tree *t, u64 pte)
+{
+	mmu_carry_dirty(__sme_clr(t->fmt->addr(pte)) >> PAGE_SHIFT);
+}
+
 static void op_drop(void *ctx, int level, u64 pte)
 {
-	struct tdp_op *z = ctx;
-	const struct pte_format *fmt = z->kvm->arch.mmu.tree.fmt;
+	const struct mmu_tree *t = &((struct tdp_op *)ctx)->kvm->arch.mmu.tree;
 
-	if (fmt->dirty(pte))
-		mmu_carry_dirty(__sme_clr(fmt->addr(pte)) >> PAGE_SHIFT);
+	if (t->fmt->dirty(pte))
+		carry_dirty(t, pte);
 }
 
 static const struct tree_ops tdp_tree_ops = {
@@ -268,7 +278,7 @@ static unsigned int wanted_rights(const struct mmu_pf *pf)
 	map |= PTE_MAP_MAY;
 	if (pf->write)
 		map |= PTE_MAP_WRITE | PTE_MAP_DIRTY;
-	else if (!is_logged(pf->slot))
+	else if (!is_logged(pf->slot) || hw_caps.write_log)
 		map |= PTE_MAP_WRITE;
 	return map;
 }
@@ -421,6 +431,17 @@ bool tdp_fix(struct kvm_vcpu *vcpu, const struct mmu_pf *pf)
 	return fixed;
 }
 
+/* The log hears of the next write to the leaf at @pos, once TLBs were flushed. False: so it did before. */
+static bool rearm(const struct mmu_tree *t, struct tree_pos *pos)
+{
+	if (!hw_caps.write_log || pos->level > PTE_LEVEL_4K)
+		return tree_protect(t, pos);
+	if (!tree_mkclean(t, pos))
+		return false;
+	carry_dirty(t, pos->pte);
+	return true;
+}
+
 void tdp_protect_gfn(struct kvm *kvm, gfn_t gfn)
 {
 	struct mmu_tree *t = tree_of(kvm);
@@ -430,7 +451,7 @@ void tdp_protect_gfn(struct kvm *kvm, gfn_t gfn)
 	if (!tree_covers(t, gfn))
 		return;
 	pos = tree_find(t, gfn);
-	tree_protect(t, &pos);
+	rearm(t, &pos);
 }
 
 void tdp_protect(struct kvm *kvm, gfn_t start, gfn_t end)
@@ -443,7 +464,7 @@ void tdp_protect(struct kvm *kvm, gfn_t start, gfn_t end)
 	while (tree_valid(&cur)) {
 		if (yield_lock(&z, &cur))
 			continue;
-		if (tree_protect(cur.t, &cur.pos))
+		if (rearm(cur.t, &cur.pos))
 			z.flush = true;
 		tree_next(&cur);
 	}

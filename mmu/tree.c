@@ -237,6 +237,20 @@ bool tree_protect(const struct mmu_tree *t, struct tree_pos *pos)
 	return true;
 }
 
+bool tree_mkclean(const struct mmu_tree *t, struct tree_pos *pos)
+{
+	u64 new;
+
+	do {
+		if (!tree_is_leaf(t, pos) || !t->fmt->dirty(pos->pte))
+			return false;
+		new = t->fmt->mkclean(pos->pte);
+	} while (!replace(pos->ptep, &pos->pte, new));
+
+	pos->pte = new;
+	return true;
+}
+
 /* ---- taking away ------------------------------------------------------------ */
 
 static void drop_leaf(const struct tree_ops *ops, void *ctx, int level, u64 pte)

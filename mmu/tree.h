@@ -10,7 +10,7 @@
  *            none of the exclusive functions at the same time (mmu_lock held
  *            for read). They add tables and replace entries; they never take
  *            a table away.
- *   exclusive  tree_detach(), tree_protect(): one thread, mmu_lock held for
+ *   exclusive  tree_detach(), tree_protect(), tree_mkclean(): one thread, mmu_lock held for
  *            write. Only they take tables away.
  *   lockless tree_find(), tree_fix(), tree_age(): at any time, inside an RCU
  *            read-side section. A table they look at may have been cut off
@@ -87,6 +87,8 @@ bool tree_fix(const struct mmu_tree *t, struct tree_pos *pos, bool write);
 bool tree_age(const struct mmu_tree *t, struct tree_pos *pos, bool clear);
 /* Take write access from the leaf at @pos; true if it had it. Exclusive. */
 bool tree_protect(const struct mmu_tree *t, struct tree_pos *pos);
+/* Clear the dirty bit of the leaf at @pos; true if it was set. Exclusive. */
+bool tree_mkclean(const struct mmu_tree *t, struct tree_pos *pos);
 /* Empty the entry at @pos with all that hangs below. True if a TLB may know it. Exclusive. */
 bool tree_detach(const struct mmu_tree *t, const struct tree_ops *ops, void *ctx,
 		 struct tree_pos *pos);

@@ -89,6 +89,7 @@ static int get_log_locked(struct kvm *kvm, struct kvm_dirty_log *log)
 
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
+	arch_dirty_log_sync(kvm);
 	n = BITS_TO_LONGS(slot->npages);
 	if (kvm->manual_dirty_log_protect)
 		return copy_to_user(log->dirty_bitmap, slot->dirty, n * sizeof(long)) ?

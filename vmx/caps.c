@@ -101,7 +101,8 @@ int vmx_read_caps(struct vmx_caps *caps)
 			  SECONDARY_EXEC_UNRESTRICTED_GUEST |				\
 			  SECONDARY_EXEC_PAUSE_LOOP_EXITING |				\
 			  SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_XSAVES |	\
-			  SECONDARY_EXEC_TSC_SCALING | SECONDARY_EXEC_ENCLS_EXITING)
+			  SECONDARY_EXEC_TSC_SCALING | SECONDARY_EXEC_ENCLS_EXITING |	\
+			  SECONDARY_EXEC_ENABLE_PML)
 
 #define VMX_EXIT_NEEDED	 (VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_HOST_ADDR_SPACE_SIZE)
 #define VMX_EXIT_WELCOME (VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_IA32_EFER)
@@ -174,6 +175,7 @@ static void vmx_lower_parameters(void)
 	vmx_vpid = vmx_vpid && vmx_vpid_usable();
 	if (!(vmx_base.cpu2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING))
 		vmx_ple_gap = 0;
+	vmx_pml = vmx_pml && vmx_ept_ad && (vmx_base.cpu2 & SECONDARY_EXEC_ENABLE_PML);
 	vmx_preemption_timer = vmx_preemption_timer && vmx_timer_usable();
 }
 
@@ -190,6 +192,8 @@ static void vmx_apply_parameters(void)
 		*cpu2 &= ~SECONDARY_EXEC_UNRESTRICTED_GUEST;
 	if (!vmx_vpid)
 		*cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+	if (!vmx_pml)
+		*cpu2 &= ~SECONDARY_EXEC_ENABLE_PML;
 	if (!vmx_ple_gap)
 		*cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 }

@@ -15,6 +15,7 @@
 #include <uapi/asm/debugreg.h>
 #include "compat_virt.h"
 #include "insn.h"
+#include "irqchip.h"
 #include "mmu.h"
 #include "vmx.h"
 
@@ -119,6 +120,12 @@ static int vmx_nmi_window(struct kvm_vcpu *vcpu)
 	return KVM_EXIT_RESUME;
 }
 
+static int vmx_deadline(struct kvm_vcpu *vcpu)
+{
+	irqchip_deadline_reached(vcpu);
+	return KVM_EXIT_RESUME;
+}
+
 /* No performance counters are offered. */
 static int vmx_rdpmc(struct kvm_vcpu *vcpu)
 {
@@ -203,6 +210,14 @@ static int vmx_ept_violation(struct kvm_vcpu *vcpu)
 	if (vmx_is_identity_fault(vcpu, gpa))
 		return mmu_map_own_page(vcpu, gpa, vcpu->kvm->arch.vendor) ?: KVM_EXIT_RESUME;
 	return mmu_nested_fault(vcpu, gpa, vmx_ept_error(q));
+}
+
+/* The log was looked through before this. It comes between a write and its effect, of IRET, too. */
+static int vmx_pml_full(struct kvm_vcpu *vcpu)
+{
+	if (unlikely(vmx_qualification(to_vmx(vcpu)) & VMX_EPT_NMI_UNBLOCKED))
+		vmx_block_nmi_again(to_vmx(vcpu));
+	return KVM_EXIT_RESUME;
 }
 
 /* ---- control registers ------------------------------------------------------------------- */
@@ -457,13 +472,14 @@ static const vmx_exit_fn vmx_exits[] = {
 	[EXIT_REASON_EPT_VIOLATION]		= vmx_ept_violation,
 	[EXIT_REASON_INVEPT]			= x86_handle_no_insn,
 	[EXIT_REASON_RDTSCP]			= x86_handle_no_insn,
-	[EXIT_REASON_PREEMPTION_TIMER]		= vmx_resume,	/* run() has seen it */
+	[EXIT_REASON_PREEMPTION_TIMER]		= vmx_deadline,
 	[EXIT_REASON_INVVPID]			= x86_handle_no_insn,
 	[EXIT_REASON_WBINVD]			= x86_skip,
 	[EXIT_REASON_XSETBV]			= x86_handle_xsetbv,
 	[EXIT_REASON_INVPCID]			= x86_handle_no_insn,
 	[EXIT_REASON_VMFUNC]			= x86_handle_no_insn,
 	[EXIT_REASON_ENCLS]			= x86_handle_no_insn,
+	[EXIT_REASON_PML_FULL]			= vmx_pml_full,
 	[VMX_EXIT_SEAMCALL]			= x86_handle_no_insn,
 	[VMX_EXIT_TDCALL]			= x86_handle_no_insn,
 };
@@ -475,6 +491,8 @@ int vmx_handle_exit(struct kvm_vcpu *vcpu)
 	u32 reason = vmx->exit.reason;
 	vmx_exit_fn fn;
 
+	if (unlikely(vmx_logs_writes(vmx)))
+		vmx_take_written(vcpu);
 	if (unlikely(vmx->entry.failed)) {
 		vmx->entry.failed = 0;
 		return vmx_entry_failed(vcpu, vmx_read32(VM_INSTRUCTION_ERROR));

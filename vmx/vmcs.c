@@ -85,7 +85,7 @@ void vmx_entry_control(struct vcpu_vmx *vmx, u32 bits, bool on)
 	vmx_put_control(was, VM_ENTRY_CONTROLS, vmx_with(*was, bits, on));
 }
 
-static void vmx_cpu2_control(struct vcpu_vmx *vmx, u32 bits, bool on)
+void vmx_cpu2_control(struct vcpu_vmx *vmx, u32 bits, bool on)
 {
 	u32 *was = &vmx->vmcs->ctl.cpu2;
 
@@ -704,6 +704,23 @@ void vmx_vmcs_make_current(struct vmx_vmcs *vmcs, int cpu)
 	vmx_vmptrld(vmcs->pa);
 }
 
+/* ---- page modification log ----------------------------------------------------------------------------------- */
+
+/* The hardware fills the page from its end; what it says is the next free entry. */
+#define VMX_PML_ENTRIES		512
+
+void vmx_take_written(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u16 next = vmx_read(GUEST_PML_INDEX);
+	int i;
+
+	for (i = VMX_PML_ENTRIES - 1; i > (s16)next; i--)
+		mmu_written(vcpu, vmx->written[i]);
+	if (next != VMX_PML_ENTRIES - 1)
+		vmx_write(GUEST_PML_INDEX, VMX_PML_ENTRIES - 1);
+}
+
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
 static void vmx_reset_controls(struct kvm_vcpu *vcpu)
@@ -767,6 +784,10 @@ static void vmx_reset_control_fields(struct kvm_vcpu *vcpu)
 	}
 	if (ctl->cpu2 & SECONDARY_EXEC_XSAVES)
 		vmx_write(XSS_EXIT_BITMAP, 0);
+	if (vmx->written) {
+		vmx_write(PML_ADDRESS, __pa(vmx->written));
+		vmx_write(GUEST_PML_INDEX, VMX_PML_ENTRIES - 1);
+	}
 	if (ctl->cpu2 & SECONDARY_EXEC_ENCLS_EXITING)
 		vmx_write(ENCLS_EXITING_BITMAP, ~0ull);	/* no SGX for guests */
 	if (ctl->cpu2 & SECONDARY_EXEC_TSC_SCALING)
@@ -826,15 +847,24 @@ static int vmx_alloc_autoload(struct vcpu_vmx *vmx)
 	return 0;
 }
 
+static void vmx_free_pages(struct vcpu_vmx *vmx)
+{
+	free_page((unsigned long)vmx->vmcs01.page);
+	free_page((unsigned long)vmx->written);
+	free_page((unsigned long)vmx->autoload);
+}
+
 int vmx_vmcs_alloc(struct vcpu_vmx *vmx)
 {
 	struct vmx_vmcs *vmcs = &vmx->vmcs01;
 
 	if (vmx_alloc_autoload(vmx))
 		return -ENOMEM;
+	if (vmx_pml)
+		vmx->written = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmcs->page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmcs->page) {
-		free_page((unsigned long)vmx->autoload);
+	if (!vmcs->page || (vmx_pml && !vmx->written)) {
+		vmx_free_pages(vmx);
 		return -ENOMEM;
 	}
 	*(u32 *)vmcs->page = vmx_caps.revision;
@@ -855,8 +885,7 @@ void vmx_vmcs_free(struct vcpu_vmx *vmx)
 {
 	vmx_vmcs_clear(&vmx->vmcs01);
 	vmx_vpid_free(vmx->vpid);
-	free_page((unsigned long)vmx->vmcs01.page);
-	free_page((unsigned long)vmx->autoload);
+	vmx_free_pages(vmx);
 }
 
 /* ---- diagnostics ----------------------------------------------------------------------------------------------------- */

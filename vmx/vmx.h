@@ -53,7 +53,7 @@ struct vmx_caps {
 
 extern struct vmx_caps vmx_caps;	/* what the CPU can */
 extern struct vmx_controls vmx_base;	/* what every VMCS of ours starts with */
-extern bool vmx_ept, vmx_unrestricted, vmx_vpid, vmx_ept_ad, vmx_preemption_timer;
+extern bool vmx_ept, vmx_unrestricted, vmx_vpid, vmx_ept_ad, vmx_preemption_timer, vmx_pml;
 extern unsigned int vmx_ple_gap, vmx_ple_window;
 extern bool vmx_dump_invalid;
 
@@ -161,6 +161,8 @@ struct vcpu_vmx {
 	struct vmx_autoload *autoload;	/* a page, NULL where not needed */
 	struct vmx_host host;
 
+	u64 *written;			/* a page: where the guest wrote (PML), NULL: not told */
+
 	u16 vpid;			/* 0: none, the hardware flushes at each switch */
 	int last_cpu;			/* where the TLB may know this vCPU, -1 nowhere */
 	u64 eptp;
@@ -205,9 +207,18 @@ void vmx_dump_state(struct kvm_vcpu *vcpu);
 /* Set or clear bits of a word of controls; writes only a change. */
 void vmx_pin_control(struct vcpu_vmx *vmx, u32 bits, bool on);
 void vmx_cpu_control(struct vcpu_vmx *vmx, u32 bits, bool on);
+void vmx_cpu2_control(struct vcpu_vmx *vmx, u32 bits, bool on);
 void vmx_entry_control(struct vcpu_vmx *vmx, u32 bits, bool on);
 int vmx_vpid_alloc(void);				/* 0: none left */
 void vmx_vpid_free(u16 vpid);
+
+/* Page modification log: mark in the dirty log what the guest wrote to. srcu held; loaded. */
+void vmx_take_written(struct kvm_vcpu *vcpu);
+
+static inline bool vmx_logs_writes(const struct vcpu_vmx *vmx)
+{
+	return vmx->vmcs->ctl.cpu2 & SECONDARY_EXEC_ENABLE_PML;
+}
 
 /* ---- host.c ------------------------------------------------------------------------ */
 void vmx_host_constant(struct vcpu_vmx *vmx);		/* fields that never change; loaded */

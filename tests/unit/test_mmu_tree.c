@@ -122,6 +122,7 @@ START_TEST(npt_format)
 	ck_assert_uint_eq(pte, 0x123456789000 | 0x267);	/* P W U A D, MAY */
 	ck_assert(FMT->present(pte) && FMT->leaf(pte, 1) && FMT->dirty(pte) && FMT->young(pte));
 	ck_assert(FMT->usable(pte, true));
+	ck_assert(FMT->usable(FMT->mkclean(pte), true) && !FMT->dirty(FMT->mkclean(pte)));
 	pte = FMT->wrprotect(pte);
 	ck_assert(FMT->usable(pte, false) && !FMT->usable(pte, true));
 	ck_assert(FMT->usable(FMT->fix(pte, true), true));
@@ -180,6 +181,7 @@ START_TEST(ept_format)
 	ck_assert_uint_eq(pte, 0x123456789000 | 0xb77);	/* R W X, A D, MAY */
 	ck_assert(FMT->present(pte) && FMT->leaf(pte, 1) && FMT->dirty(pte) && FMT->young(pte));
 	ck_assert_uint_eq(FMT->addr(pte), 0x123456789000);
+	ck_assert_uint_eq(FMT->mkclean(pte), 0x123456789000 | 0x977);	/* and still W */
 	pte = FMT->wrprotect(pte);
 	ck_assert(FMT->usable(pte, false) && !FMT->usable(pte, true) && FMT->dirty(pte));
 	ck_assert(FMT->usable(FMT->fix(pte, true), true));

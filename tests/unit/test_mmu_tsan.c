@@ -23,6 +23,9 @@
  * The guest's frames come as singles and as 2M blocks. The blocks start as
  * large writable pages, as when logging is switched on with all pages dirty,
  * so they are split while everybody is using them.
+ *
+ * All of it twice: with the log kept by taking write access away, and by hardware that
+ * notes where it sets a dirty bit, which each vCPU marks when it leaves the guest.
  */
 #include <check.h>
 #include <sched.h>
@@ -55,7 +58,7 @@ static _Atomic u64 version[NR_FRAMES];
 static u64 copy[NR_FRAMES];
 
 static atomic_long counted[4];
-static atomic_long dead_accesses, dead_tables, lost_dirty, faults, fixes, splits, flushes, cuts;
+static atomic_long dead_accesses, dead_tables, lost_dirty, faults, fixes, splits, flushes, cuts, logged;
 static atomic_bool stop;
 
 struct tlb_entry {
@@ -63,9 +66,13 @@ struct tlb_entry {
 	bool valid, writable;
 };
 
+static bool hw_log;
+
 struct vcpu {
 	pthread_t thread;
 	unsigned int seed;
+	unsigned int nr_log;
+	u64 log[32];		/* frames whose dirty bit this one has set since it entered */
 	atomic_bool in_guest;
 	atomic_ulong flush_seen;
 	struct tlb_entry tlb[NR_TLB];
@@ -195,9 +202,10 @@ static bool hw_set(u64 *ptep, u64 *pte, u64 bits)
 }
 
 /* A nested walk. False: fault. */
-static bool hw_walk(u64 gfn, bool write, struct tlb_entry *e)
+static bool hw_walk(struct vcpu *v, u64 gfn, bool write, struct tlb_entry *e)
 {
 	u64 *pt, pte, *ptep;
+	bool dirties;
 	int level;
 
 again:
@@ -215,8 +223,11 @@ again:
 	}
 	if (write && !(pte & 2))
 		return false;
+	dirties = write && !(pte & 0x40);
 	if (!hw_set(ptep, &pte, write ? 0x60 : 0x20))
 		goto again;
+	if (hw_log && dirties)
+		v->log[v->nr_log++] = gfn;
 	*e = (struct tlb_entry) {
 		.gfn = gfn,
 		.addr = (pte & GENMASK_ULL(51, 12)) +
@@ -233,7 +244,7 @@ static bool guest_access(struct vcpu *v, u64 gfn, bool write)
 
 	if (!e->valid || e->gfn != gfn || (write && !e->writable)) {
 		e->valid = false;
-		if (!hw_walk(gfn, write, e))
+		if (!hw_walk(v, gfn, write, e))
 			return false;
 	}
 	if (!atomic_load(&alive[e->addr >> 12]))
@@ -275,7 +286,7 @@ static void map_fault(u64 gfn, bool write)
 		.addr = atomic_load(&backing[gfn]),
 		.level = 1,
 		.map = PTE_MAP_EXEC | PTE_MAP_YOUNG | PTE_MAP_MAY |
-		       (write ? PTE_MAP_WRITE | PTE_MAP_DIRTY : 0),
+		       (write ? PTE_MAP_WRITE | PTE_MAP_DIRTY : hw_log ? PTE_MAP_WRITE : 0),
 		.write = write,
 	};
 	enum tree_result r;
@@ -304,6 +315,16 @@ static void enter_guest(struct vcpu *v)
 	}
 }
 
+static void leave_guest(struct vcpu *v)
+{
+	atomic_store(&v->in_guest, false);
+	sched_yield();		/* the harvester may come first */
+	while (v->nr_log) {
+		atomic_store(&dirty[v->log[--v->nr_log]], 1);
+		atomic_fetch_add(&logged, 1);
+	}
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct vcpu *v = arg;
@@ -320,7 +341,7 @@ static void *vcpu_main(void *arg)
 			write = rand_r(&v->seed) % 3 == 0;
 			ok = guest_access(v, gfn, write);
 		}
-		atomic_store(&v->in_guest, false);
+		leave_guest(v);
 		if (!ok && !fix_lockless(gfn, write))
 			map_fault(gfn, write);
 	}
@@ -427,7 +448,18 @@ static void *host_main(void *arg)
 
 /* ---- the dirty log --------------------------------------------------------------- */
 
-/* 64 frames: take the log, protect, flush, then copy what was dirty. */
+/* The next write shall be heard of. */
+static void rearm(u64 gfn)
+{
+	struct tree_pos pos = tree_find(&tree, gfn);
+
+	if (!hw_log || pos.level > 1)
+		tree_protect(&tree, &pos);
+	else if (tree_mkclean(&tree, &pos))
+		on_drop(NULL, 1, pos.pte | 0x40);
+}
+
+/* 64 frames: take the log, re-arm, flush, then copy what was dirty. */
 static void harvest(u64 first)
 {
 	u8 was[64];
@@ -436,11 +468,8 @@ static void harvest(u64 first)
 	pthread_rwlock_wrlock(&mmu_lock);
 	for (i = 0; i < 64; i++) {
 		was[i] = atomic_exchange(&dirty[first + i], 0);
-		if (was[i]) {
-			struct tree_pos pos = tree_find(&tree, first + i);
-
-			tree_protect(&tree, &pos);
-		}
+		if (was[i])
+			rearm(first + i);
 	}
 	pthread_rwlock_unlock(&mmu_lock);
 	/* As virt/ does it: after the lock, before userspace sees the log. */
@@ -480,6 +509,27 @@ static void *age_main(void *arg)
 }
 
 /* ---- the test --------------------------------------------------------------------- */
+
+static void forget_everything(void)
+{
+	static atomic_long *const counts[] = { &dead_accesses, &dead_tables, &lost_dirty, &faults,
+		&fixes, &splits, &flushes, &cuts, &logged };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++)
+		atomic_store(counts[i], 0);
+	memset((void *)counted, 0, sizeof(counted));
+	memset((void *)alive, 0, sizeof(alive));
+	memset((void *)written, 0, sizeof(written));
+	memset(host_dirty, 0, sizeof(host_dirty));
+	memset(copy, 0, sizeof(copy));
+	memset((void *)version, 0, sizeof(version));
+	memset(vcpus, 0, sizeof(vcpus));
+	next_page = 512;
+	nr_cut = nr_flushed = 0;
+	atomic_store(&flush_gen, 0);
+	atomic_store(&stop, false);
+}
 
 static void populate(void)
 {
@@ -538,6 +588,8 @@ START_TEST(everybody_at_once)
 	pthread_t host, harvester, ager;
 	int i;
 
+	hw_log = _i;
+	forget_everything();
 	init_format();
 	tree = (struct mmu_tree) { .root = mem_new_tables(1), .fmt = &slow_format, .levels = 4 };
 	populate();
@@ -554,9 +606,9 @@ START_TEST(everybody_at_once)
 	for (i = 0; i < NR_VCPUS; i++)
 		pthread_join(vcpus[i].thread, NULL);
 
-	printf("faults %ld, lockless repairs %ld, splits %ld, flushes %ld, tables cut %ld\n",
-	       atomic_load(&faults), atomic_load(&fixes), atomic_load(&splits),
-	       atomic_load(&flushes), atomic_load(&cuts));
+	printf("log by %s: faults %ld, lockless repairs %ld, splits %ld, flushes %ld, tables cut %ld, noted %ld\n",
+	       hw_log ? "hardware" : "faults", atomic_load(&faults), atomic_load(&fixes), atomic_load(&splits),
+	       atomic_load(&flushes), atomic_load(&cuts), atomic_load(&logged));
 	ck_assert_int_eq(atomic_load(&dead_accesses), 0);
 	ck_assert_int_eq(atomic_load(&dead_tables), 0);
 	ck_assert_int_eq(atomic_load(&lost_dirty), 0);
@@ -568,6 +620,7 @@ START_TEST(everybody_at_once)
 	ck_assert_int_gt(atomic_load(&fixes), 20);
 	ck_assert_int_gt(atomic_load(&splits), 1);
 	ck_assert_int_gt(atomic_load(&cuts), 1);
+	ck_assert_int_ge(atomic_load(&logged), hw_log ? 100 : 0);
 	mem_free_all();
 }
 END_TEST
@@ -578,7 +631,7 @@ static Suite *suite(void)
 	TCase *tc = tcase_create("tsan");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, everybody_at_once);
+	tcase_add_loop_test(tc, everybody_at_once, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
 }
