@@ -10,6 +10,9 @@ MODULES ?= ours
 # amd, or intel: the emulated host that run and check use
 VENDOR ?= amd
 export MODULES VENDOR
+ifdef EMULATOR
+export EMULATOR
+endif
 
 need-ours := $(if $(filter ours,$(MODULES)),modules)
 
@@ -63,6 +66,7 @@ help:
 	@echo 'make install    install into updates/ of that kernel and run depmod'
 	@echo 'make clean      remove what was built'
 	@echo 'VENDOR=intel    run and check on an emulated Intel host (Bochs) instead of an AMD one'
+	@echo 'EMULATOR=bochs  the AMD host in Bochs instead of QEMU: NRIP save, flush by ASID, pause filter'
 	@echo 'MODULES=intree  do run, check, shell with the kernel'"'"'s own modules instead'
 
 .PHONY: modules need-kdir run check check-debug soak bench shell install deps clean help

@@ -225,8 +225,8 @@ vmlinuz_of() {	# PKGDIR RELEASE
 }
 
 # Where decompression takes long L2's files come unpacked.
-l2_of_vendor() {
-	[ "${VENDOR:-amd}" = intel ] && echo l2_plain_tree || echo l2_tree
+l2_of_emulator() {
+	[ "$(l1_emulator)" = bochs ] && echo l2_plain_tree || echo l2_tree
 }
 
 # l1_pieces KERNEL [WITH]: print the files to concatenate, in order. WITH "tracing" adds
@@ -240,7 +240,7 @@ l1_pieces() {
 	piece qemu10 qemu10_tree "$q10" || exit 2
 	piece modules modules_tree "$pkg" "$rel" || exit 2
 	pkg=$(kernel_dir 6.1) && rel=$(kernel_release 6.1) || exit 2
-	piece l2 "$(l2_of_vendor)" "$pkg" "$rel" "$bb" || exit 2
+	piece l2 "$(l2_of_emulator)" "$pkg" "$rel" "$bb" || exit 2
 	piece files own_files || exit 2
 	case ${2:-} in
 	tracing)

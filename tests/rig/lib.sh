@@ -156,6 +156,11 @@ unpacked() {
 	echo "$dir"
 }
 
+# What L1 runs in: qemu or bochs.
+l1_emulator() {
+	[ "${VENDOR:-amd}" = intel ] && echo bochs || echo "${EMULATOR:-qemu}"
+}
+
 # kernel_suite 6.1|6.12|7.2: where that stock kernel comes from.
 kernel_suite() {
 	case $1 in
