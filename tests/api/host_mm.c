@@ -350,7 +350,7 @@ static void *disturb(void *arg)
 			mprotect(mem + first * P, len * P, PROT_READ | PROT_WRITE);
 		}
 		turns = n;
-		usleep(1000);
+		usleep(1000 * test_patience(1));	/* the guest has to get somewhere meanwhile */
 	}
 	return NULL;
 }
