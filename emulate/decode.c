@@ -275,8 +275,8 @@ static bool is_vex(struct cursor *k, u8 b)
 	if (!need(k, 1))
 		return false;
 	next = k->insn->bytes[k->pos];
-	if (b == 0x8f)
-		return (next & 0x1f) >= 8;	/* else POP r/m */
+	if (b == 0x8f)	/* else POP r/m */
+		return em_prot(k->c) && (next & 0x1f) >= 8;
 	if (em_long(k->c))
 		return true;
 	return em_prot(k->c) && (next & 0xc0) == 0xc0;
@@ -495,7 +495,7 @@ static void check_vex(struct em_insn *insn, bool is64)
 	u32 f = insn->flags;
 	bool vvvv = f & EMF_VVVV || (f & EMF_SCALAR && insn->modrm >= 0xc0);
 
-	if (!insn->vex)
+	if (!insn->vex || f & EMF_UD)
 		return;
 	if (!(f & EMF_VEX))
 		insn->exec = NULL;

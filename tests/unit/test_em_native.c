@@ -602,7 +602,7 @@ static unsigned int legacy_prefixes(u8 *p)
 
 static unsigned int vex_prefixes(u8 *p)
 {
-	static const u8 pp[] = { 0, 1, 2, 3 };
+	static const u8 pp[] = { 0, 1, 2, 3 }, bad[] = { 0x66, 0xf2, 0xf3, 0xf0, 0x48 };
 	u8 last = rnd() & 0x7f;
 	unsigned int n = 0;
 
@@ -614,6 +614,8 @@ static unsigned int vex_prefixes(u8 *p)
 		last = (last & ~3) | pp[leaf->pfx];
 	if (chance(10))
 		p[n++] = chance(50) ? 0x67 : 0x3e;
+	if (chance(4))	/* those that must not be there */
+		p[n++] = bad[rnd() % (width == W64 ? sizeof(bad) : sizeof(bad) - 1)];
 	p[n++] = 0xc4;
 	p[n++] = (rnd() & 0xe0) | leaf->map | (width != W64 ? 0xc0 : 0);
 	p[n++] = last | (rnd() & 0x80);
