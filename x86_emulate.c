@@ -36,19 +36,42 @@ static enum em_result check_mode(struct em_ctx *c)
 	return EM_DONE;
 }
 
+static enum em_result check_feature(struct em_ctx *c)
+{
+	const struct em_insn *insn = &c->insn;
+
+	if (!(insn->flags & EMF_FEATURE) || em_has(c, em_feature_of(insn->exec)))
+		return EM_DONE;
+	return em_undef(c);
+}
+
+/* XCR0 must have SSE and AVX. */
+static enum em_result check_avx(struct em_ctx *c)
+{
+	enum em_result r;
+	u64 xcr0;
+
+	if (!em_prot(c) || !(c->cr4 & X86_CR4_OSXSAVE))
+		return em_undef(c);
+	r = em_get_reg(c, EM_REG_XCR, 0, &xcr0);
+	return r == EM_DONE && (xcr0 & 6) != 6 ? em_undef(c) : r;
+}
+
 #define X86_CR0_EM_OR_TS (X86_CR0_EM | X86_CR0_TS)
 
 static enum em_result check_fpu(struct em_ctx *c)
 {
 	u32 f = c->insn.flags;
+	enum em_result r;
 
 	if (f & EMF_X87)
 		return c->cr0 & X86_CR0_EM_OR_TS ? em_raise(c, EM_EX_NM, 0) : EM_DONE;
 	if (!(f & (EMF_SSE | EMF_MMX)))
 		return EM_DONE;
 	if (c->insn.vex) {
-		if (!em_prot(c) || !(c->cr4 & X86_CR4_OSXSAVE))
-			return em_undef(c);
+		r = check_avx(c);
+		if (r != EM_DONE)
+			return r;
 	} else if (c->cr0 & X86_CR0_EM || (f & EMF_SSE && !(c->cr4 & X86_CR4_OSFXSR))) {
 		return em_undef(c);
 	}
@@ -65,6 +88,8 @@ static enum em_result run(struct em_ctx *c)
 	if (insn->flags & EMF_UD)
 		return em_undef(c);
 	r = check_mode(c);
+	if (r == EM_DONE)
+		r = check_feature(c);
 	if (r == EM_DONE)
 		r = check_fpu(c);
 	if (r == EM_DONE && insn->flags & EMF_PRIV && em_cpl(c))

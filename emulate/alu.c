@@ -297,11 +297,14 @@ static void set_cf_zf(struct em_ctx *c, bool cf, bool zf)
 	em_set_flag(c, X86_EFLAGS_ZF, zf);
 }
 
+/* Processors without TZCNT ignore its prefix. */
 enum em_result em_i_tzcnt(struct em_ctx *c)
 {
 	unsigned int bits = c->dst.size * 8;
 	u64 s = c->src.val & em_mask(c->dst.size);
 
+	if (!em_has(c, EM_HAS_BMI1))
+		return em_i_bsf(c);
 	c->dst.val = s ? __ffs(s) : bits;
 	set_cf_zf(c, !s, c->dst.val == 0);
 	return EM_DONE;
@@ -312,6 +315,8 @@ enum em_result em_i_lzcnt(struct em_ctx *c)
 	unsigned int bits = c->dst.size * 8;
 	u64 s = c->src.val & em_mask(c->dst.size);
 
+	if (!em_has(c, EM_HAS_ABM))
+		return em_i_bsr(c);
 	c->dst.val = bits - fls64(s);
 	set_cf_zf(c, !s, c->dst.val == 0);
 	return EM_DONE;
@@ -687,5 +692,17 @@ enum em_result em_i_cmpxchg8b(struct em_ctx *c)
 		em_put_gpr(c, RAX, half, old[0]);
 		em_put_gpr(c, RDX, half, wide ? old[1] : old[0] >> 32);
 	}
+	return EM_DONE;
+}
+
+/* CMPccXADD: compare memory with a register, which gets the old value; add if cc. */
+enum em_result em_i_cmpccxadd(struct em_ctx *c)
+{
+	u64 old = c->dst.val;
+
+	em_i_cmp(c);
+	if (em_condition(c->rflags, c->insn.opcode & 15))
+		c->dst.val = old + c->src2.val;
+	em_put_gpr(c, c->src.reg, c->src.size, old);
 	return EM_DONE;
 }

@@ -924,3 +924,44 @@ enum em_result em_i_sysexit(struct em_ctx *c)
 	c->gpr[RSP] = to64 ? sp : (u32)sp;
 	return EM_DONE;
 }
+
+/*
+ * Transactions always abort at once, for no reason that would be told, so that
+ * the code after XBEGIN never runs in one.
+ */
+enum em_result em_i_xbegin(struct em_ctx *c)
+{
+	u64 fallback = c->next_rip + c->src.val;
+	enum em_result r;
+
+	if (!em_long(c))
+		fallback = (u32)fallback;
+	r = em_check_target(c, em_seg(c, EM_CS), fallback);
+	if (r != EM_DONE)
+		return r;
+	em_put_gpr(c, RAX, 4, 0);
+	c->next_rip = fallback;
+	return EM_DONE;
+}
+
+enum em_result em_i_xend(struct em_ctx *c)
+{
+	return em_gp(c, 0);
+}
+
+enum em_result em_i_xabort(struct em_ctx *c __maybe_unused)
+{
+	return EM_DONE;
+}
+
+enum em_result em_i_xtest(struct em_ctx *c)
+{
+	c->rflags &= ~EM_EFLAGS_ARITH;
+	em_set_flag(c, X86_EFLAGS_ZF, true);
+	return EM_DONE;
+}
+
+enum em_result em_i_tsxldtrk(struct em_ctx *c __maybe_unused)
+{
+	return EM_UNSUPPORTED;
+}

@@ -21,6 +21,29 @@ enum em_result em_i_movnti(struct em_ctx *c)
 	return em_i_mov(c);
 }
 
+enum em_result em_i_movdiri(struct em_ctx *c)
+{
+	return em_i_mov(c);
+}
+
+/* 64 bytes to ES:reg, from any segment. */
+enum em_result em_i_movdir64b(struct em_ctx *c)
+{
+	u64 to = em_gpr(c, (c->insn.modrm >> 3 & 7) | (c->insn.rex & 4) << 1, c->insn.addr_size);
+	enum em_result r;
+	u8 line[64];
+	u64 la;
+
+	r = em_linear(c, c->src.seg, c->src.off, sizeof(line), 0, &la);
+	if (r == EM_DONE)
+		r = em_block(c, c->src.seg, c->src.off, line, sizeof(line), false);
+	if (r == EM_DONE)
+		r = em_linear_any(c, EM_ES, to, sizeof(line), EM_ACC_WRITE, &la);
+	if (r == EM_DONE && la & (sizeof(line) - 1))
+		r = em_gp(c, 0);
+	return r == EM_DONE ? em_block(c, EM_ES, to, line, sizeof(line), true) : r;
+}
+
 enum em_result em_i_movzx(struct em_ctx *c)
 {
 	return em_i_mov(c);

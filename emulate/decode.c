@@ -179,27 +179,38 @@ static unsigned int evex_prefix(struct cursor *k)
 
 	k->insn->vex = true;
 	k->insn->rex = 0x40;
-	return p & 7;
+	return EM_MAP_EVEX + (p & 7);
 }
 
 /*
  * Opcodes of which only the length is known: ModRM everywhere, an immediate
- * byte by map and opcode, four bytes in XOP map 10.
+ * byte by map and opcode.
  */
 static const struct em_row len_modrm = { .flags = EMF_MODRM };
 static const struct em_row len_modrm_imm8 = { .flags = EMF_MODRM, .src = K_IMM8 };
-static const struct em_row len_modrm_imm32 = { .flags = EMF_MODRM | EMF_D64, .src = K_IMM };
 static const struct em_row len_none = { .flags = 0 };
 static const struct em_row row_ud = { .exec = em_i_ud, .flags = EMF_UD };
+
+/* XOP's maps 8 to 10: an immediate byte, none, four. */
+#define XOP_FLAGS	(EMF_MODRM | EMF_VEX | EMF_VVVV | EMF_FEATURE | EMF_D64)
+
+static const struct em_row xop_rows[] = {
+	{ .exec = em_i_xop, .flags = XOP_FLAGS, .src = K_IMM8 },
+	{ .exec = em_i_xop, .flags = XOP_FLAGS },
+	{ .exec = em_i_xop, .flags = XOP_FLAGS, .src = K_IMM },
+};
+
+static const struct em_row *xop_row(unsigned int map)
+{
+	return map <= 10 ? &xop_rows[array_index_nospec(map - 8, ARRAY_SIZE(xop_rows))] : &row_ud;
+}
 
 static const struct em_row *vex_length_row(unsigned int map, u8 op)
 {
 	if (map == 1 && op == 0x77)
 		return &len_none;
-	if (map == 3 || map == 8)
+	if (map == 3)
 		return &len_modrm_imm8;
-	if (map == 10)
-		return &len_modrm_imm32;
 	if (map == 1 && ((op & 0xfc) == 0x70 || op == 0xc2 || (op >= 0xc4 && op <= 0xc6)))
 		return &len_modrm_imm8;
 	return &len_modrm;
@@ -242,13 +253,15 @@ const struct em_row *em_legacy_row(unsigned int map, u8 op)
 	}
 }
 
-/* EVEX and XOP share opcodes with these maps, but nothing else. */
-static const struct em_row *vex_row(struct cursor *k, unsigned int map, bool known)
+/* EVEX and XOP share opcodes with the maps of VEX, but nothing else. */
+static const struct em_row *vex_row(struct cursor *k, u8 prefix, unsigned int map)
 {
 	u8 op = k->insn->opcode = next_u8(k);
 
 	k->insn->map = map;
-	return known ? em_vex_row(map, op) : vex_length_row(map, op);
+	if (prefix == 0x8f)
+		return xop_row(map);
+	return prefix == 0x62 ? vex_length_row(map - EM_MAP_EVEX, op) : em_vex_row(map, op);
 }
 
 static const struct em_row *escape_row(struct cursor *k)
@@ -291,7 +304,7 @@ static const struct em_row *opcode(struct cursor *k)
 	if (is_vex(k, b)) {
 		unsigned int map = b == 0x62 ? evex_prefix(k) : vex_prefix(k, b);
 
-		row = vex_row(k, map, b == 0xc4 || b == 0xc5);
+		row = vex_row(k, b, map);
 		return bad ? &row_ud : row;
 	}
 	if (b == 0x0f)

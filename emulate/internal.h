@@ -51,6 +51,10 @@ typedef enum em_result (*em_fn)(struct em_ctx *ctx);
 #define EMF_W64		BIT(28)	/* VEX.W may be 1 in 64-bit mode only */
 #define EMF_LOCK_CR	BIT(27)	/* LOCK means something else: see creg() */
 #define EMF_ALIGN_SSE	BIT(26)	/* the same, but not if VEX encoded */
+#define EMF_FEATURE	BIT(29)	/* hangs on a feature: see feature.c */
+
+/* ctx->insn.map of EVEX encodings: this plus the number in the prefix. */
+#define EM_MAP_EVEX	16
 
 /* How a row leads on. */
 enum em_group {
@@ -82,6 +86,7 @@ enum em_opk {
 	K_XRM8, K_XRM4, K_XRM2, K_XRM1,	/* vector register or 8, 4 ... bytes of memory */
 	K_XRM16,	/* xmm register or 16 bytes of memory, whatever VEX.L is */
 	K_XRMDUP,	/* vector register or memory of full size, 8 bytes for xmm */
+	K_XRMH2, K_XRMH4, K_XRMH8, /* vector register or a half, quarter, eighth of it in memory */
 	K_VREG,		/* vector register named by VEX.vvvv */
 	K_M16, K_M32, K_M64, K_M80, K_M128, /* K_MEM of a fixed size */
 	K_RMB32, K_RMW32, /* register of 32 bits, or 1, 2 bytes of memory */
@@ -292,6 +297,10 @@ enum em_result em_check_code(struct em_ctx *c, u16 sel, const struct em_desc *d,
 /* Target of a transfer inside @cs. */
 enum em_result em_check_target(struct em_ctx *c, const struct em_seg *cs, u64 rip);
 
+/* feature.c: on which feature the instruction hangs, EM_HAS_NONE if on none */
+enum em_feature em_feature_of(em_fn fn);
+bool em_has(struct em_ctx *c, enum em_feature what);
+
 /* data.c: flags under the virtual-8086 extensions */
 bool em_v86_virtual_flags(struct em_ctx *c);
 u64 em_v86_flags(struct em_ctx *c);
@@ -316,7 +325,7 @@ enum em_result em_port_allowed(struct em_ctx *c, u16 port, unsigned int size);
 	X(bt) X(bts) X(btr) X(btc) X(bsf) X(bsr) X(tzcnt) X(lzcnt) X(popcnt) \
 	X(bswap) X(movbe) X(crc32) X(adcx) X(adox) \
 	X(andn) X(bextr) X(blsr) X(blsmsk) X(blsi) X(bzhi) X(pdep) X(pext) \
-	X(rorx) X(sarx) X(shlx) X(shrx) X(mulx) \
+	X(rorx) X(sarx) X(shlx) X(shrx) X(mulx) X(cmpccxadd) \
 	X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) \
 	X(xadd) X(cmpxchg) X(cmpxchg8b)
 #define EM_HANDLERS_DATA(X) \
@@ -325,27 +334,32 @@ enum em_result em_port_allowed(struct em_ctx *c, u16 port, unsigned int size);
 	X(push_sreg) X(pop_es) X(pop_ss) X(pop_ds) X(pop_fs) X(pop_gs) \
 	X(mov_from_sreg) X(mov_to_sreg) X(les) X(lds) X(lss) X(lfs) X(lgs) \
 	X(enter) X(leave) X(lahf) X(sahf) X(cmc) X(clc) X(stc) X(cld) X(std) \
-	X(nop) X(prefetch) X(pause) X(ud) X(bound) X(movnti)
+	X(nop) X(prefetch) X(pause) X(ud) X(bound) X(movnti) X(movdiri) X(movdir64b)
 #define EM_HANDLERS_STRING(X) \
 	X(movs) X(cmps) X(stos) X(lods) X(scas) X(ins) X(outs)
 #define EM_HANDLERS_CONTROL(X) \
 	X(jmp) X(jmp_abs) X(jcc) X(call) X(call_abs) X(ret) X(loop) X(loope) X(loopne) \
 	X(jcxz) X(jmp_far) X(call_far) X(jmp_far_mem) X(call_far_mem) X(retf) X(iret) \
-	X(int3) X(int) X(into) X(int1) X(syscall) X(sysret) X(sysenter) X(sysexit)
+	X(int3) X(int) X(into) X(int1) X(syscall) X(sysret) X(sysenter) X(sysexit) \
+	X(xbegin) X(xend) X(xabort) X(xtest) X(tsxldtrk)
 #define EM_HANDLERS_SYSTEM(X) \
 	X(in) X(out) X(cli) X(sti) X(hlt) X(clts) X(wbinvd) X(invd) X(invlpg) \
 	X(mov_from_cr) X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) X(rdmsr) X(wrmsr) \
 	X(rdtsc) X(rdtscp) X(rdpmc) X(cpuid) X(sgdt) X(sidt) X(lgdt) X(lidt) X(smsw) X(lmsw) \
 	X(sldt) X(str) X(lldt) X(ltr) X(verr) X(verw) X(lar) X(lsl) X(arpl) \
 	X(vmcall) X(monitor) X(mwait) X(clac) X(stac) X(xgetbv) X(xsetbv) X(swapgs) \
-	X(clflush) X(clzero) X(svm) X(pku) X(rsm) X(rdpid) X(rdfsbase) X(rdgsbase) X(wrfsbase) X(wrgsbase)
+	X(clflush) X(clflushopt) X(clwb) X(clzero) X(svm) X(rdpkru) X(wrpkru) X(rsm) X(rdpid) \
+	X(rdrand) X(rdseed) X(invpcid) X(serialize) X(monitorx) X(mwaitx) \
+	X(xsave) X(xsaveopt) X(xsavec) X(xsaves) \
+	X(rdfsbase) X(rdgsbase) X(wrfsbase) X(wrgsbase)
 #define EM_HANDLERS_SSE(X) \
 	X(vmov) X(vmov_scalar4) X(vmov_scalar8) X(vmov_low) X(vmov_high) \
 	X(vmov_store_high) X(vmovd_load) X(vmovd_store) X(vmovq_load) \
 	X(vmovq_store) X(movq2dq) X(movdq2q) X(emms) X(ldmxcsr) X(stmxcsr) \
 	X(vmov_even) X(vmov_odd) X(vmov_dup) X(movmskps) X(movmskpd) X(pmovmskb) \
 	X(pinsr) X(pextr) X(insertps) X(maskmov) X(maskload) X(maskstore) \
-	X(broadcast) X(insert128) X(extract128) X(vzero)
+	X(broadcast) X(insert128) X(extract128) X(vzero) X(pmovsx) X(pmovzx) \
+	X(femms) X(amd3dnow) X(xop)
 #define EM_HANDLERS_X87(X) \
 	X(fwait) X(fnstcw) X(fldcw) X(fnstsw) X(fnstsw_ax) X(fninit) X(fnclex) \
 	X(x87_load) X(x87_store) X(x87_reg) X(x87_ldenv) X(x87_stenv) X(x87_save) X(x87_rstor) \

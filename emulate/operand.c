@@ -205,7 +205,7 @@ static enum em_result check_align(struct em_ctx *c, u64 la, unsigned int size)
 		return EM_DONE;
 	if (size == 10)
 		size = 8;	/* x87 */
-	if (size == 32)
+	if (size >= 32)
 		size = 16;
 	/* Intel's processors don't check what vector registers move. */
 	if ((size > 8 && c->intel) || !is_power_of_2(size) || !(la & (size - 1)))
@@ -449,7 +449,7 @@ enum place { P_NONE, P_RM, P_MEM, P_REG, P_RNAT, P_VVVV, P_ACC, P_OPREG, P_CL, P
 	     P_ONE, P_IMM, P_MOFFS, P_SREG, P_VREG, P_VRM, P_VVREG };
 
 /* Sizes that are not a number of bytes. */
-enum { S_OP = 0x80, S_Y, S_D, S_V, S_NAT, S_B4, S_W4, S_DUP, S_X16 };
+enum { S_OP = 0x80, S_Y, S_D, S_V, S_NAT, S_B4, S_W4, S_DUP, S_X16, S_H2, S_H4, S_H8 };
 
 struct kind {
 	u8 place;
@@ -481,6 +481,9 @@ static const struct kind kinds[K_NR] = {
 	[K_XRM1] = { P_VRM, 1, EM_VEC_XMM },
 	[K_XRM16] = { P_VRM, S_X16, EM_VEC_XMM },
 	[K_XRMDUP] = { P_VRM, S_DUP, EM_VEC_XMM },
+	[K_XRMH2] = { P_VRM, S_H2, EM_VEC_XMM },
+	[K_XRMH4] = { P_VRM, S_H4, EM_VEC_XMM },
+	[K_XRMH8] = { P_VRM, S_H8, EM_VEC_XMM },
 	[K_VREG] = { P_VVREG, 16, EM_VEC_XMM },
 	[K_M16] = { P_MEM, 2 },
 	[K_M32] = { P_MEM, 4 },
@@ -526,6 +529,10 @@ static unsigned int kind_size(struct em_ctx *c, const struct kind *k)
 		return c->insn.vex_l ? 32 : 8;
 	case S_X16:
 		return 16;
+	case S_H2:
+	case S_H4:
+	case S_H8:
+		return (c->insn.vex_l ? 32 : 16) >> (k->size - S_H2 + 1);
 	case 16:
 		return c->insn.vex_l ? 32 : 16;
 	}

@@ -386,6 +386,54 @@ enum em_result em_i_extract128(struct em_ctx *c)
 	return EM_DONE;
 }
 
+/* Bytes of an element before and after PMOVSX and PMOVZX, by the low opcode bits. */
+static const struct { u8 from, to; } widths[8] = {
+	{ 1, 2 }, { 1, 4 }, { 1, 8 }, { 2, 4 }, { 2, 8 }, { 4, 8 },
+};
+
+static enum em_result widen(struct em_ctx *c, bool sign)
+{
+	unsigned int from = widths[c->insn.opcode & 7].from, to = widths[c->insn.opcode & 7].to;
+	unsigned int i;
+
+	for (i = 0; i < c->dst.size / to; i++) {
+		u64 v = 0;
+
+		memcpy(&v, c->src.b + i * from, from);
+		if (sign)
+			v = em_sext(v, from);
+		memcpy(c->dst.b + i * to, &v, to);
+	}
+	return EM_DONE;
+}
+
+enum em_result em_i_pmovsx(struct em_ctx *c)
+{
+	return widen(c, true);
+}
+
+enum em_result em_i_pmovzx(struct em_ctx *c)
+{
+	return widen(c, false);
+}
+
+/* EMMS of the 3DNow! extensions. */
+enum em_result em_i_femms(struct em_ctx *c)
+{
+	return em_i_emms(c);
+}
+
+/* Extensions of old processors that are all arithmetic: not here. */
+enum em_result em_i_amd3dnow(struct em_ctx *c __maybe_unused)
+{
+	return EM_UNSUPPORTED;
+}
+
+enum em_result em_i_xop(struct em_ctx *c __maybe_unused)
+{
+	return EM_UNSUPPORTED;
+}
+
 /* VZEROUPPER, and with VEX.L VZEROALL. */
 enum em_result em_i_vzero(struct em_ctx *c)
 {

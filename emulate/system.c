@@ -118,6 +118,47 @@ enum em_result em_i_clflush(struct em_ctx *c)
 	return r == EM_DONE ? em_system(c, EM_SYS_CLFLUSH, la) : r;
 }
 
+enum em_result em_i_clflushopt(struct em_ctx *c)
+{
+	return em_i_clflush(c);
+}
+
+enum em_result em_i_clwb(struct em_ctx *c)
+{
+	return em_i_clflush(c);
+}
+
+/* The descriptor: PCID, then a linear address that only one type looks at. */
+static enum em_result check_invpcid(struct em_ctx *c, u64 type, const u64 *desc)
+{
+	bool pcid_used = type <= 1;
+
+	if (type > 3 || desc[0] >> 12)
+		return em_gp(c, 0);
+	if (pcid_used && desc[0] && !(c->cr4 & X86_CR4_PCIDE))
+		return em_gp(c, 0);
+	if (!type && em_long(c) && !em_canonical(c, desc[1]))
+		return em_gp(c, 0);
+	return EM_DONE;
+}
+
+enum em_result em_i_invpcid(struct em_ctx *c)
+{
+	unsigned int reg = (c->insn.modrm >> 3 & 7) | (c->insn.rex & 4) << 1;
+	u64 type = em_gpr(c, reg, em_long(c) ? 8 : 4), desc[2];
+	enum em_result r;
+
+	r = em_block(c, c->src.seg, c->src.off, desc, sizeof(desc), false);
+	if (r == EM_DONE)
+		r = check_invpcid(c, type, desc);
+	return r == EM_DONE ? em_system(c, EM_SYS_INVPCID, type ? 0 : desc[1]) : r;
+}
+
+enum em_result em_i_serialize(struct em_ctx *c __maybe_unused)
+{
+	return EM_DONE;
+}
+
 /* CLZERO: the cache line at rAX. */
 enum em_result em_i_clzero(struct em_ctx *c)
 {
@@ -140,20 +181,38 @@ enum em_result em_i_svm(struct em_ctx *c)
 	return c->efer & EM_EFER_SVME ? EM_UNSUPPORTED : em_undef(c);
 }
 
-/* RDPKRU and WRPKRU. */
-enum em_result em_i_pku(struct em_ctx *c)
-{
-	return c->cr4 & X86_CR4_PKE ? EM_UNSUPPORTED : em_undef(c);
-}
-
 enum em_result em_i_rsm(struct em_ctx *c)
 {
 	return em_system(c, EM_SYS_RSM, 0);
 }
 
+/* The embedder answers with a whole register; what of it is stored is the row's. */
+static enum em_result whole_register(struct em_ctx *c, enum em_sys what)
+{
+	u64 old = c->gpr[c->dst.reg];
+	enum em_result r;
+
+	r = em_system(c, what, c->dst.reg);
+	c->dst.val = c->gpr[c->dst.reg];
+	c->gpr[c->dst.reg] = old;
+	return r;
+}
+
 enum em_result em_i_rdpid(struct em_ctx *c)
 {
-	return em_get_reg(c, EM_REG_MSR, EM_MSR_TSC_AUX, &c->dst.val);
+	return whole_register(c, EM_SYS_RDPID);
+}
+
+enum em_result em_i_rdrand(struct em_ctx *c)
+{
+	c->rflags &= ~EM_EFLAGS_ARITH;
+	return whole_register(c, EM_SYS_RDRAND);
+}
+
+enum em_result em_i_rdseed(struct em_ctx *c)
+{
+	c->rflags &= ~EM_EFLAGS_ARITH;
+	return whole_register(c, EM_SYS_RDSEED);
 }
 
 /* On AMD's processors a LOCK prefix makes CR8 of CR0: the way there without REX. */
@@ -292,23 +351,46 @@ enum em_result em_i_vmcall(struct em_ctx *c)
 	return em_system(c, EM_SYS_VMCALL, 0);
 }
 
-enum em_result em_i_monitor(struct em_ctx *c)
+/* rCX asks for extensions: MONITOR knows none. */
+static enum em_result arm_monitor(struct em_ctx *c)
 {
 	int seg = c->insn.seg >= 0 ? c->insn.seg : EM_DS;
 	enum em_result r;
 	u64 la;
 
-	if (em_cpl(c))
-		return em_undef(c);
+	if ((u32)c->gpr[RCX])
+		return em_gp(c, 0);
 	r = em_linear(c, seg, em_gpr(c, RAX, c->insn.addr_size), 1, 0, &la);
 	return r == EM_DONE ? em_system(c, EM_SYS_MONITOR, la) : r;
 }
 
+/* Bit 0: a masked interrupt ends the wait, too; for MWAITX bit 1: a timer. */
+static enum em_result wait_monitor(struct em_ctx *c, u32 extensions)
+{
+	if ((u32)c->gpr[RCX] & ~extensions)
+		return em_gp(c, 0);
+	return em_system(c, EM_SYS_MWAIT, 0);
+}
+
+enum em_result em_i_monitor(struct em_ctx *c)
+{
+	return em_cpl(c) ? em_undef(c) : arm_monitor(c);
+}
+
 enum em_result em_i_mwait(struct em_ctx *c)
 {
-	if (em_cpl(c))
-		return em_undef(c);
-	return em_system(c, EM_SYS_MWAIT, 0);
+	return em_cpl(c) ? em_undef(c) : wait_monitor(c, 1);
+}
+
+/* These two are for user mode. */
+enum em_result em_i_monitorx(struct em_ctx *c)
+{
+	return arm_monitor(c);
+}
+
+enum em_result em_i_mwaitx(struct em_ctx *c)
+{
+	return wait_monitor(c, 3);
 }
 
 enum em_result em_i_clac(struct em_ctx *c)
@@ -353,6 +435,75 @@ enum em_result em_i_xsetbv(struct em_ctx *c)
 	if (em_cpl(c))
 		return em_gp(c, 0);
 	return em_set_reg(c, EM_REG_XCR, c->gpr[RCX], get_pair(c));
+}
+
+/* RDPKRU and WRPKRU exist without prefixes only. */
+static enum em_result check_pkru(struct em_ctx *c, bool write)
+{
+	if (!(c->cr4 & X86_CR4_PKE) || c->insn.opsize_pfx || c->insn.rep)
+		return em_undef(c);
+	return (u32)c->gpr[RCX] || (write && (u32)c->gpr[RDX]) ? em_gp(c, 0) : EM_DONE;
+}
+
+enum em_result em_i_rdpkru(struct em_ctx *c)
+{
+	enum em_result r = check_pkru(c, false);
+	u64 val;
+
+	if (r == EM_DONE)
+		r = em_get_reg(c, EM_REG_PKRU, 0, &val);
+	if (r == EM_DONE)
+		put_pair(c, (u32)val);
+	return r;
+}
+
+enum em_result em_i_wrpkru(struct em_ctx *c)
+{
+	enum em_result r = check_pkru(c, true);
+
+	return r == EM_DONE ? em_set_reg(c, EM_REG_PKRU, 0, (u32)c->gpr[RAX]) : r;
+}
+
+/*
+ * XSAVE, XRSTOR and their kin: when they fault, but not what they do. Nobody keeps
+ * a save area in device memory, and the state has components that nothing here
+ * knows. Who has no XCR0 has none of them.
+ */
+static enum em_result xstate(struct em_ctx *c, bool privileged)
+{
+	enum em_result r;
+	u64 la;
+
+	if (!(c->cr4 & X86_CR4_OSXSAVE) || c->insn.opsize_pfx || c->insn.rep)
+		return em_undef(c);
+	if (privileged && em_cpl(c))
+		return em_gp(c, 0);
+	if (c->cr0 & X86_CR0_TS)
+		return em_raise(c, EM_EX_NM, 0);
+	r = em_linear_any(c, c->src.seg, c->src.off, 576, 0, &la);
+	if (r == EM_DONE && la & 63)
+		r = em_gp(c, 0);
+	return r == EM_DONE ? EM_UNSUPPORTED : r;
+}
+
+enum em_result em_i_xsave(struct em_ctx *c)
+{
+	return xstate(c, false);
+}
+
+enum em_result em_i_xsaveopt(struct em_ctx *c)
+{
+	return xstate(c, false);
+}
+
+enum em_result em_i_xsavec(struct em_ctx *c)
+{
+	return xstate(c, false);
+}
+
+enum em_result em_i_xsaves(struct em_ctx *c)
+{
+	return xstate(c, true);
 }
 
 static enum em_result set_base(struct em_ctx *c, enum em_seg_id id, u64 base)

@@ -10,7 +10,8 @@
  *	G(kind, table, dst, src, flags)		go on in another table
  *	L(flags), LI(flags)			known by its length only (LI: an
  *						immediate byte): EM_UNSUPPORTED
- *	X					undefined: #UD
+ *	X					undefined: #UD; XM, XI, XV: and has ModRM, a
+ *						byte, a value as immediate
  * Prefixes have rows that are never looked at. Within a line, flags say what is
  * special; see EMF_* in internal.h.
  *
@@ -44,6 +45,7 @@
 #define VVVV	EMF_VVVV
 #define SCALAR	EMF_SCALAR
 #define L0	EMF_L0
+#define FEAT	EMF_FEATURE
 
 #define I(fn, d, s, f)	{ .exec = em_i_##fn, .dst = K_##d, .src = K_##s, .flags = (f) }
 #define I3(fn, d, s, s2, f) { .exec = em_i_##fn, .dst = K_##d, .src = K_##s, \
@@ -55,6 +57,7 @@
 #define LI(f)		{ .src = K_IMM8, .flags = (f) }
 #define X		{ .exec = em_i_ud, .flags = EMF_UD }
 #define XM		{ .exec = em_i_ud, .flags = EMF_UD | M }
+#define XV		{ .exec = em_i_ud, .src = K_IMM, .flags = EMF_UD | M }
 #define XI		{ .exec = em_i_ud, .src = K_IMM8, .flags = EMF_UD | M }
 
 #define TWICE(...)	__VA_ARGS__, __VA_ARGS__
@@ -101,8 +104,17 @@ static const struct em_row group5[8] = {
 	I(push, NONE, RM, D64), X,
 };
 
-static const struct em_row group11[8] = {
-	I(mov, RM, IMM, MOV), X, X, X, X, X, X, X,
+static const struct em_row rm_xabort[8] = { I(xabort, NONE, IMM8, FEAT), XV, XV, XV, XV, XV, XV, XV };
+static const struct em_row mod_xabort[2] = { XV, G(RM, rm_xabort, NONE, NONE, 0) };
+static const struct em_row rm_xbegin[8] = { I(xbegin, NONE, IMM, FEAT), XV, XV, XV, XV, XV, XV, XV };
+static const struct em_row mod_xbegin[2] = { XV, G(RM, rm_xbegin, NONE, NONE, 0) };
+
+static const struct em_row group11_c6[8] = {
+	I(mov, RM, IMM, MOV), XV, XV, XV, XV, XV, XV, G(MOD, mod_xabort, NONE, NONE, 0),
+};
+
+static const struct em_row group11_c7[8] = {
+	I(mov, RM, IMM, MOV), XV, XV, XV, XV, XV, XV, G(MOD, mod_xbegin, NONE, NONE, 0),
 };
 
 static const struct em_row group6[8] = {
@@ -116,24 +128,33 @@ static const struct em_row group7_r0[8] = {
 };
 
 static const struct em_row group7_r1[8] = {
-	H(monitor, 0), H(mwait, 0), H(clac, 0), H(stac, 0), X, X, X, X,
+	H(monitor, FEAT), H(mwait, FEAT), H(clac, FEAT), H(stac, FEAT), X, X, X, X,
 };
 
 static const struct em_row group7_r2[8] = {
-	H(xgetbv, 0), H(xsetbv, 0), X, X, X, X, X, X,
+	H(xgetbv, 0), H(xsetbv, 0), X, X, X, H(xend, FEAT), H(xtest, FEAT), X,
 };
 
 static const struct em_row group7_r3[8] = {
 	H(svm, 0), H(vmcall, 0), H(svm, 0), H(svm, 0), H(svm, 0), H(svm, 0), H(svm, 0), H(svm, 0),
 };
 
-/* Of control-flow enforcement, protection keys and SERIALIZE. */
+static const struct em_row pfx_01_e8[4] = { H(serialize, FEAT), X, X, H(tsxldtrk, FEAT) };
+static const struct em_row pfx_01_e9[4] = { X, X, X, H(tsxldtrk, FEAT) };
+
+/* Control-flow enforcement and user interrupts are not offered: #UD. */
 static const struct em_row group7_r5[8] = {
-	X, X, X, X, X, X, H(pku, 0), H(pku, 0),
+	G(PFX, pfx_01_e8, NONE, NONE, 0), G(PFX, pfx_01_e9, NONE, NONE, 0), X, X, X, X,
+	H(rdpkru, 0), H(wrpkru, 0),
 };
 
+static const struct em_row pfx_01_fa[4] = { H(monitorx, FEAT), X, X, X };
+static const struct em_row pfx_01_fb[4] = { H(mwaitx, FEAT), X, X, X };
+
 static const struct em_row group7_r7[8] = {
-	H(swapgs, O64 | PRIV), H(rdtscp, 0), L(M), L(M), H(clzero, 0), L(M), L(M), L(M),
+	H(swapgs, O64 | PRIV), H(rdtscp, FEAT),
+	G(PFX, pfx_01_fa, NONE, NONE, 0), G(PFX, pfx_01_fb, NONE, NONE, 0),
+	H(clzero, FEAT), X, X, X,	/* RDPRU, INVLPGB, TLBSYNC are not offered */
 };
 
 static const struct em_row group7_mem[8] = {
@@ -158,15 +179,21 @@ static const struct em_row group8[8] = {
 };
 
 static const struct em_row group9_mem[8] = {
-	X, I(cmpxchg8b, MEM, NONE, LOCK | NOWB), X, L(M), L(M), L(M), X, X,
+	X, I(cmpxchg8b, MEM, NONE, LOCK | NOWB), X, I(xsaves, NONE, MEM, FEAT),
+	I(xsavec, NONE, MEM, FEAT), I(xsaves, NONE, MEM, FEAT), X, X,
+};
+
+static const struct em_row pfx_c7_r6[4] = {
+	I(rdrand, RM, NONE, MOV | FEAT), I(rdrand, RM, NONE, MOV | FEAT), X, X,
 };
 
 static const struct em_row pfx_c7_r7[4] = {
-	L(M), L(M), I(rdpid, RNAT, NONE, MOV), L(M),
+	I(rdseed, RM, NONE, MOV | FEAT), I(rdseed, RM, NONE, MOV | FEAT),
+	I(rdpid, RNAT, NONE, MOV | FEAT), X,
 };
 
 static const struct em_row group9_reg[8] = {
-	X, X, X, X, X, X, L(M), G(PFX, pfx_c7_r7, NONE, NONE, M),
+	X, X, X, X, X, X, G(PFX, pfx_c7_r6, NONE, NONE, M), G(PFX, pfx_c7_r7, NONE, NONE, M),
 };
 
 static const struct em_row group9[2] = {
@@ -176,11 +203,12 @@ static const struct em_row group9[2] = {
 static const struct em_row group15_mem[8] = {
 	I(fxsave, NONE, MEM, X87), I(fxrstor, NONE, MEM, X87),
 	I(ldmxcsr, NONE, RM32, SSE | VEX | L0), I(stmxcsr, RM32, NONE, SSE | MOV | VEX | L0),
-	L(M), L(M), L(M), I(clflush, NONE, MEM, 0),
+	I(xsave, NONE, MEM, 0), I(xsave, NONE, MEM, 0), I(xsaveopt, NONE, MEM, FEAT),
+	I(clflush, NONE, MEM, 0),
 };
 
 static const struct em_row group15_mem_66[8] = {
-	X, X, X, X, X, X, I(clflush, NONE, MEM, 0), I(clflush, NONE, MEM, 0),
+	X, X, X, X, X, X, I(clwb, NONE, MEM, FEAT), I(clflushopt, NONE, MEM, FEAT),
 };
 
 static const struct em_row group15_f3[8] = {
@@ -358,7 +386,7 @@ const struct em_row em_map_1[256] = {
 	G(REG, group2, RM, IMM8, B), G(REG, group2, RM, IMM8, 0),
 	I(ret, NONE, IMM16, F64), H(ret, F64),
 	I(les, REG, MEM, N64 | MOV), I(lds, REG, MEM, N64 | MOV),
-	G(REG, group11, NONE, NONE, B), G(REG, group11, NONE, NONE, 0),
+	G(REG, group11_c6, NONE, NONE, B), G(REG, group11_c7, NONE, NONE, 0),
 	I3(enter, NONE, IMM16, IMM8, D64), H(leave, D64),
 	I(retf, NONE, IMM16, 0), H(retf, 0),
 	H(int3, 0), I(int, NONE, IMM8, 0), H(into, N64), H(iret, 0),
@@ -480,7 +508,7 @@ static const struct em_row pfx_d6[4] = {
 
 static const struct em_row pfx_e7_mem[4] = {
 	I(vmov, MRM, MREG, MMX | MOV), I(vmov, XRM, XREG, SSE | VEX | MOV | ALIGN16),
-	L(M), XM,
+	XM, XM,
 };
 
 static const struct em_row mod_e7[2] = {
@@ -496,7 +524,7 @@ static const struct em_row pfx_f0[4] = {
 };
 
 static const struct em_row pfx_b8[4] = {
-	XM, XM, I(popcnt, REG, RM, MOV), XM,
+	XM, XM, I(popcnt, REG, RM, MOV | FEAT), XM,
 };
 
 static const struct em_row pfx_bc[4] = {
@@ -565,7 +593,8 @@ const struct em_row em_map_0f[256] = {
 	G(REG, group6, NONE, NONE, PROT), G(MOD, group7_by_reg, NONE, NONE, 0),
 	I(lar, REG, RM16, PROT), I(lsl, REG, RM16, PROT),
 	X, H(syscall, 0), H(clts, PRIV), H(sysret, 0),
-	H(invd, PRIV), H(wbinvd, PRIV), X, X, X, H(prefetch, M), X, XI,
+	H(invd, PRIV), H(wbinvd, PRIV), X, X, X, H(prefetch, M), H(femms, MMX | FEAT),
+	I(amd3dnow, NONE, IMM8, MMX | FEAT | M),
 	/* 10 */
 	G(PFX, pfx_10, NONE, NONE, M), G(PFX, pfx_11, NONE, NONE, M),
 	G(PFX, pfx_12, NONE, NONE, M), G(PFX, pfx_13, NONE, NONE, M),
@@ -628,30 +657,37 @@ const struct em_row em_map_0f[256] = {
 };
 
 static const struct em_row pfx_38_f0[4] = {
-	I(movbe, REG, MEM, MOV), I(movbe, REG, MEM, MOV), L(M),
-	I(crc32, REG32, RM8, 0),
+	I(movbe, REG, MEM, MOV | FEAT), I(movbe, REG, MEM, MOV | FEAT), XM,
+	I(crc32, REG32, RM8, FEAT),
 };
 
 static const struct em_row pfx_38_f1[4] = {
-	I(movbe, MEM, REG, MOV), I(movbe, MEM, REG, MOV), L(M),
-	I(crc32, REG32, RM, 0),
+	I(movbe, MEM, REG, MOV | FEAT), I(movbe, MEM, REG, MOV | FEAT), XM,
+	I(crc32, REG32, RM, FEAT),
 };
 
+/* Without a prefix that of F6 is WRSS: control-flow enforcement is not offered. */
 static const struct em_row pfx_38_f6[4] = {
-	L(M), I(adcx, REG32, RMY, 0), I(adox, REG32, RMY, 0), L(M),
+	XM, I(adcx, REG32, RMY, FEAT), I(adox, REG32, RMY, FEAT), XM,
 };
+
+static const struct em_row pfx_38_f8_mem[4] = { XM, I(movdir64b, NONE, MEM, FEAT), XM, XM };
+static const struct em_row mod_38_f8[2] = { G(PFX, pfx_38_f8_mem, NONE, NONE, M), XM };
+static const struct em_row pfx_38_f9_mem[4] = { I(movdiri, RMY, REG32, MOV | FEAT), XM, XM, XM };
+static const struct em_row mod_38_f9[2] = { G(PFX, pfx_38_f9_mem, NONE, NONE, M), XM };
 
 const struct em_row em_map_0f38_f[16] = {
 	G(PFX, pfx_38_f0, NONE, NONE, M), G(PFX, pfx_38_f1, NONE, NONE, M), L(M), L(M),
-	L(M), L(M), G(PFX, pfx_38_f6, NONE, NONE, M), L(M), EIGHT(L(M)),
+	L(M), L(M), G(PFX, pfx_38_f6, NONE, NONE, M), L(M),
+	G(MOD, mod_38_f8, NONE, NONE, 0), G(MOD, mod_38_f9, NONE, NONE, 0), TWICE(L(M)), FOUR(L(M)),
 };
 
 /* 0F 38 and 0F 3A up to EF: moves; legacy and VEX encoded ones in one map. */
 #define V	SSE | VEX | MOV			/* has both encodings */
 #define VO	SSE | VEXONLY | MOV
 #define VB	SSE | VEXONLY | MOV | EMF_W0
-#define ONLY66(n, row)	static const struct em_row pfx_##n[4] = { L(M), row, L(M), L(M) }
-#define ONLY66I(n, row)	static const struct em_row pfx_##n[4] = { LI(M), row, LI(M), LI(M) }
+#define ONLY66(n, row)	static const struct em_row pfx_##n[4] = { XM, row, XM, XM }
+#define ONLY66I(n, row)	static const struct em_row pfx_##n[4] = { XI, row, XI, XI }
 #define P(n)		G(PFX, pfx_##n, NONE, NONE, M)
 
 ONLY66(38_18, I(broadcast, XREG, XRM4, VB));
@@ -663,8 +699,22 @@ ONLY66(38_78, I(broadcast, XREG, XRM1, VB));
 ONLY66(38_79, I(broadcast, XREG, XRM2, VB));
 
 static const struct em_row pfx_2a_mem[4] = {
-	L(M), I(vmov, XREG, XRM, V | ALIGN16), L(M), L(M),
+	XM, I(vmov, XREG, XRM, V | ALIGN16), XM, XM,
 };
+
+ONLY66(38_20, I(pmovsx, XREG, XRMH2, V));
+ONLY66(38_21, I(pmovsx, XREG, XRMH4, V));
+ONLY66(38_22, I(pmovsx, XREG, XRMH8, V));
+ONLY66(38_30, I(pmovzx, XREG, XRMH2, V));
+ONLY66(38_31, I(pmovzx, XREG, XRMH4, V));
+ONLY66(38_32, I(pmovzx, XREG, XRMH8, V));
+
+ONLY66(82_mem, I(invpcid, NONE, MEM, PRIV | FEAT));
+static const struct em_row mod_82[2] = { P(82_mem), XM };
+
+#define CMPCCXADD I3(cmpccxadd, RMY, REG32, VVVV, VEXONLY | L0 | VVVV | O64 | FEAT | XLOCK | ALIGN16)
+ONLY66(e0_mem, CMPCCXADD);
+static const struct em_row mod_e0[2] = { P(e0_mem), XM };
 
 static const struct em_row mod_2a[2] = {
 	G(PFX, pfx_2a_mem, NONE, NONE, M), XM,
@@ -678,17 +728,25 @@ ONLY66(38_8e, I3(maskstore, MEM, VREG, XREG, VO | VVVV | NOWB));
 const struct em_row em_map_0f38[0xf0] = {
 	[0x00 ... 0x17] = L(M),
 	[0x18] = P(38_18), [0x19] = P(38_19), [0x1a] = P(38_1a),
-	[0x1b ... 0x29] = L(M),
+	[0x1b ... 0x1f] = L(M),
+	[0x20] = P(38_20), [0x21] = P(38_21), [0x22] = P(38_22),
+	[0x23] = P(38_20), [0x24] = P(38_21), [0x25] = P(38_20),
+	[0x26 ... 0x29] = L(M),
 	[0x2a] = G(MOD, mod_2a, NONE, NONE, 0),
 	[0x2b] = L(M),
 	[0x2c ... 0x2d] = P(38_2c), [0x2e ... 0x2f] = P(38_2e),
-	[0x30 ... 0x57] = L(M),
+	[0x30] = P(38_30), [0x31] = P(38_31), [0x32] = P(38_32),
+	[0x33] = P(38_30), [0x34] = P(38_31), [0x35] = P(38_30),
+	[0x36 ... 0x57] = L(M),
 	[0x58] = P(38_58), [0x59] = P(38_59), [0x5a] = P(38_1a),
 	[0x5b ... 0x77] = L(M),
 	[0x78] = P(38_78), [0x79] = P(38_79),
-	[0x7a ... 0x8b] = L(M),
+	[0x7a ... 0x81] = L(M),
+	[0x82] = G(MOD, mod_82, NONE, NONE, 0),
+	[0x83 ... 0x8b] = L(M),
 	[0x8c] = P(38_8c), [0x8d] = L(M), [0x8e] = P(38_8e),
-	[0x8f ... 0xef] = L(M),
+	[0x8f ... 0xdf] = L(M),
+	[0xe0 ... 0xef] = G(MOD, mod_e0, NONE, NONE, 0),
 };
 
 ONLY66I(3a_14, I3(pextr, RMB32, XREG, IMM8, V | L0));
@@ -713,12 +771,12 @@ const struct em_row em_map_0f3a[0xf0] = {
 };
 
 static const struct em_row pfx_v38_f2[4] = {
-	I3(andn, REG32, VVVV, RMY, VEXONLY | L0 | VVVV | MOV), L(M), L(M), L(M),
+	I3(andn, REG32, VVVV, RMY, VEXONLY | FEAT | L0 | VVVV | MOV), L(M), L(M), L(M),
 };
 
 static const struct em_row group17[8] = {
-	X, H(blsr, VEXONLY | L0 | VVVV | MOV), H(blsmsk, VEXONLY | L0 | VVVV | MOV),
-	H(blsi, VEXONLY | L0 | VVVV | MOV), X, X, X, X,
+	X, H(blsr, VEXONLY | FEAT | L0 | VVVV | MOV), H(blsmsk, VEXONLY | FEAT | L0 | VVVV | MOV),
+	H(blsi, VEXONLY | FEAT | L0 | VVVV | MOV), X, X, X, X,
 };
 
 static const struct em_row pfx_v38_f3[4] = {
@@ -726,20 +784,20 @@ static const struct em_row pfx_v38_f3[4] = {
 };
 
 static const struct em_row pfx_v38_f5[4] = {
-	I3(bzhi, REG32, RMY, VVVV, VEXONLY | L0 | VVVV | MOV), L(M),
-	I3(pext, REG32, VVVV, RMY, VEXONLY | L0 | VVVV | MOV),
-	I3(pdep, REG32, VVVV, RMY, VEXONLY | L0 | VVVV | MOV),
+	I3(bzhi, REG32, RMY, VVVV, VEXONLY | FEAT | L0 | VVVV | MOV), L(M),
+	I3(pext, REG32, VVVV, RMY, VEXONLY | FEAT | L0 | VVVV | MOV),
+	I3(pdep, REG32, VVVV, RMY, VEXONLY | FEAT | L0 | VVVV | MOV),
 };
 
 static const struct em_row pfx_v38_f6[4] = {
-	L(M), L(M), L(M), I3(mulx, REG32, VVVV, RMY, VEXONLY | L0 | VVVV | MOV),
+	L(M), L(M), L(M), I3(mulx, REG32, VVVV, RMY, VEXONLY | FEAT | L0 | VVVV | MOV),
 };
 
 static const struct em_row pfx_v38_f7[4] = {
-	I3(bextr, REG32, RMY, VVVV, VEXONLY | L0 | VVVV | MOV),
-	I3(shlx, REG32, RMY, VVVV, VEXONLY | L0 | VVVV | MOV),
-	I3(sarx, REG32, RMY, VVVV, VEXONLY | L0 | VVVV | MOV),
-	I3(shrx, REG32, RMY, VVVV, VEXONLY | L0 | VVVV | MOV),
+	I3(bextr, REG32, RMY, VVVV, VEXONLY | FEAT | L0 | VVVV | MOV),
+	I3(shlx, REG32, RMY, VVVV, VEXONLY | FEAT | L0 | VVVV | MOV),
+	I3(sarx, REG32, RMY, VVVV, VEXONLY | FEAT | L0 | VVVV | MOV),
+	I3(shrx, REG32, RMY, VVVV, VEXONLY | FEAT | L0 | VVVV | MOV),
 };
 
 const struct em_row em_map_vex_0f38_f[16] = {
@@ -749,7 +807,7 @@ const struct em_row em_map_vex_0f38_f[16] = {
 };
 
 static const struct em_row pfx_v3a_f0[4] = {
-	LI(M), LI(M), LI(M), I3(rorx, REG32, RMY, IMM8, VEXONLY | L0 | MOV),
+	LI(M), LI(M), LI(M), I3(rorx, REG32, RMY, IMM8, VEXONLY | FEAT | L0 | MOV),
 };
 
 const struct em_row em_map_vex_0f3a_f[16] = {

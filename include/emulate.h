@@ -93,6 +93,7 @@ enum em_reg_class {
 	EM_REG_DR,	/* 0-3, 6, 7 */
 	EM_REG_MSR,
 	EM_REG_XCR,
+	EM_REG_PKRU,	/* 0; CR4.PKE was checked */
 };
 
 /* What ops->vec moves; the size follows from it. */
@@ -140,15 +141,37 @@ enum em_sys {
 	EM_SYS_RDTSC,	/* out: rdx:rax */
 	EM_SYS_RDTSCP,	/* out: rdx:rax, rcx */
 	EM_SYS_RDPMC,	/* rcx in, rdx:rax out; CR4.PCE was checked */
+	EM_SYS_RDPID,	/* arg: number of the register that gets TSC_AUX */
+	EM_SYS_RDRAND,	/* arg: number of the register that gets 64 bits; sets rflags.CF if it got any */
+	EM_SYS_RDSEED,	/* same */
 	EM_SYS_WBINVD,
 	EM_SYS_INVD,
 	EM_SYS_INVLPG,	/* arg: linear address */
+	EM_SYS_INVPCID,	/* arg: whatever was named by it, more is fine */
 	EM_SYS_CLFLUSH,	/* arg: linear address, readable */
 	EM_SYS_PAUSE,
 	EM_SYS_MONITOR,	/* arg: linear address, readable */
 	EM_SYS_MWAIT,
 	EM_SYS_VMCALL,	/* VMCALL or VMMCALL, see ctx->insn */
 	EM_SYS_RSM,	/* #UD outside of SMM; em_rsm() does it inside */
+};
+
+/*
+ * What not every processor has. Those that are asked for here are the ones that
+ * the emulator does itself or whose encoding means something else without it.
+ */
+enum em_feature {
+	EM_HAS_NONE,
+	EM_HAS_BMI1, EM_HAS_BMI2, EM_HAS_ABM,	/* without: TZCNT is BSF, LZCNT is BSR */
+	EM_HAS_MOVBE, EM_HAS_CRC32, EM_HAS_POPCNT, EM_HAS_ADX, EM_HAS_CMPCCXADD,
+	EM_HAS_MOVDIRI, EM_HAS_MOVDIR64B,
+	EM_HAS_CLFLUSHOPT, EM_HAS_CLWB, EM_HAS_CLZERO,
+	EM_HAS_RDRAND, EM_HAS_RDSEED, EM_HAS_RDTSCP, EM_HAS_RDPID,
+	EM_HAS_INVPCID, EM_HAS_SMAP, EM_HAS_SERIALIZE,
+	EM_HAS_MONITOR, EM_HAS_MONITORX,
+	EM_HAS_RTM, EM_HAS_TSXLDTRK, EM_HAS_3DNOW, EM_HAS_XOP,
+	EM_HAS_XSAVEOPT, EM_HAS_XSAVEC, EM_HAS_XSAVES,
+	EM_NR_FEATURES
 };
 
 /* Access flags for the memory callbacks. */
@@ -202,6 +225,8 @@ struct em_ops {
 	enum em_result (*vec)(struct em_ctx *ctx, enum em_vec what, unsigned int reg,
 			      void *data, bool write);
 	enum em_result (*system)(struct em_ctx *ctx, enum em_sys what, u64 arg);
+	/* Does this guest have it? Answers never change. */
+	bool (*has)(struct em_ctx *ctx, enum em_feature what);
 };
 
 /* Exception vectors the emulator raises. */

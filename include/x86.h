@@ -270,6 +270,8 @@ void pv_module_exit(void);
 int x86_handle_no_insn(struct kvm_vcpu *vcpu);	/* the guest's CPUID says there is no such instruction */
 int x86_handle_hlt(struct kvm_vcpu *vcpu);
 int x86_handle_pause(struct kvm_vcpu *vcpu);	/* pause filter and PAUSE-loop exits */
+/* Are MONITOR and MWAIT something else than #UD? */
+bool x86_has_mwait(struct kvm_vcpu *vcpu);
 int x86_handle_mwait(struct kvm_vcpu *vcpu);	/* MONITOR and MWAIT as no-operations: the guest polls */
 /*
  * After a write of CR8 that read @before and whose exit is answered with @r: a VMM with

@@ -14,9 +14,9 @@
  *
  * Results. EM_DONE copies registers back and honours what the instruction asks
  * of the loop (halt, shadow, single step). EM_FAULT queues the exception.
- * EM_UNSUPPORTED is never silent: userspace gets KVM_EXIT_INTERNAL_ERROR with
- * the instruction's bytes; user-mode code gets #UD besides, should userspace
- * decide to go on.
+ * EM_UNSUPPORTED: a program of the guest's gets #UD and the guest goes on; from
+ * its kernel, and if the VMM has asked for it, userspace gets
+ * KVM_EXIT_INTERNAL_ERROR with the instruction's bytes.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -499,6 +499,9 @@ static enum em_result emul_get_reg(struct em_ctx *ctx, enum em_reg_class class, 
 	case EM_REG_XCR:
 		*val = vcpu->arch.xcr0;
 		return nr ? em_raise(ctx, EM_EX_GP, 0) : EM_DONE;
+	case EM_REG_PKRU:
+		*val = vcpu->arch.pkru;
+		return EM_DONE;
 	}
 	return EM_UNSUPPORTED;
 }
@@ -516,6 +519,9 @@ static enum em_result emul_set_reg(struct em_ctx *ctx, enum em_reg_class class, 
 		return reg_result(ctx, x86_emul_set_msr(vcpu, nr, val));
 	case EM_REG_XCR:
 		return reg_result(ctx, x86_set_xcr(vcpu, nr, val));
+	case EM_REG_PKRU:
+		vcpu->arch.pkru = val;
+		return EM_DONE;
 	}
 	return EM_UNSUPPORTED;
 }
@@ -526,26 +532,60 @@ static void put_edx_eax(struct em_ctx *ctx, u64 val)
 	ctx->gpr[X86_RDX] = val >> 32;
 }
 
-static void emul_cpuid(struct em_ctx *ctx)
+static enum em_result emul_cpuid(struct em_ctx *ctx)
 {
+	struct kvm_vcpu *vcpu = emul_of(ctx)->vcpu;
 	u32 r[4] = { ctx->gpr[X86_RAX], 0, ctx->gpr[X86_RCX], 0 };
 
-	x86_cpuid(emul_of(ctx)->vcpu, &r[0], &r[1], &r[2], &r[3]);
+	x86_cpuid(vcpu, &r[0], &r[1], &r[2], &r[3]);
 	ctx->gpr[X86_RAX] = r[0];
 	ctx->gpr[X86_RBX] = r[1];
 	ctx->gpr[X86_RCX] = r[2];
 	ctx->gpr[X86_RDX] = r[3];
+	return EM_DONE;
+}
+
+/* TSC_AUX for RDTSCP and RDPID, which no MSR filter knows of. */
+static enum em_result emul_tsc_aux(struct em_ctx *ctx, unsigned int reg)
+{
+	struct x86_msr aux = { .index = MSR_TSC_AUX, .host = true };
+
+	if (x86_get_msr(emul_of(ctx)->vcpu, &aux))
+		return em_raise(ctx, EM_EX_UD, 0);
+	ctx->gpr[reg & 15] = (u32)aux.data;
+	return EM_DONE;
 }
 
 static enum em_result emul_rdtscp(struct em_ctx *ctx)
 {
-	struct kvm_vcpu *vcpu = emul_of(ctx)->vcpu;
-	struct x86_msr aux = { .index = MSR_TSC_AUX, .host = true };
+	put_edx_eax(ctx, x86_read_tsc(emul_of(ctx)->vcpu, rdtsc()));
+	return emul_tsc_aux(ctx, X86_RCX);
+}
 
-	if (x86_get_msr(vcpu, &aux))
-		return em_raise(ctx, EM_EX_UD, 0);
-	put_edx_eax(ctx, x86_read_tsc(vcpu, rdtsc()));
-	ctx->gpr[X86_RCX] = (u32)aux.data;
+static void put_random(struct em_ctx *ctx, unsigned int reg, u64 val, bool ok)
+{
+	ctx->gpr[reg & 15] = ok ? val : 0;
+	if (ok)
+		ctx->rflags |= X86_EFLAGS_CF;
+}
+
+static enum em_result emul_rdrand(struct em_ctx *ctx, unsigned int reg)
+{
+	u64 val;
+	bool ok;
+
+	asm volatile("rdrand %0" : "=r" (val), "=@ccc" (ok));
+	put_random(ctx, reg, val, ok);
+	return EM_DONE;
+}
+
+static enum em_result emul_rdseed(struct em_ctx *ctx, unsigned int reg)
+{
+	u64 val;
+	bool ok;
+
+	asm volatile("rdseed %0" : "=r" (val), "=@ccc" (ok));
+	put_random(ctx, reg, val, ok);
 	return EM_DONE;
 }
 
@@ -555,17 +595,25 @@ static enum em_result emul_system(struct em_ctx *ctx, enum em_sys what, u64 arg)
 
 	switch (what) {
 	case EM_SYS_CPUID:
-		emul_cpuid(ctx);
-		return EM_DONE;
+		return emul_cpuid(ctx);
 	case EM_SYS_RDTSC:
 		put_edx_eax(ctx, x86_read_tsc(vcpu, rdtsc()));
 		return EM_DONE;
 	case EM_SYS_RDTSCP:
 		return emul_rdtscp(ctx);
+	case EM_SYS_RDPID:
+		return emul_tsc_aux(ctx, arg);
+	case EM_SYS_RDRAND:
+		return emul_rdrand(ctx, arg);
+	case EM_SYS_RDSEED:
+		return emul_rdseed(ctx, arg);
 	case EM_SYS_RDPMC:
 		return em_raise(ctx, EM_EX_GP, 0);	/* no PMU is offered */
 	case EM_SYS_INVLPG:
 		mmu_invlpg(vcpu, arg);
+		return EM_DONE;
+	case EM_SYS_INVPCID:
+		vendor_call(flush_tlb)(vcpu, X86_FLUSH_GUEST, 0);
 		return EM_DONE;
 	case EM_SYS_VMCALL:
 		ctx->gpr[X86_RAX] = x86_hypercall(vcpu, ctx->gpr, ctx->mode == EM_PROT64, ctx->cpl);
@@ -575,12 +623,64 @@ static enum em_result emul_system(struct em_ctx *ctx, enum em_sys what, u64 arg)
 	case EM_SYS_WBINVD:
 	case EM_SYS_INVD:
 	case EM_SYS_CLFLUSH:	/* memory is coherent: no device of ours bypasses the caches */
-	case EM_SYS_PAUSE:
 	case EM_SYS_MONITOR:
+	case EM_SYS_PAUSE:
 	case EM_SYS_MWAIT:	/* a legal MWAIT may wake up at once */
 		return EM_DONE;
 	}
 	return EM_UNSUPPORTED;
+}
+
+/*
+ * A feature that only the processor guards the guest has if the processor has it:
+ * what it can run it can run here, too. Where CPUID is enforced, or the instruction
+ * is asked of the host's, the guest's own CPUID has to name it.
+ */
+static const struct {
+	u16 feature;
+	bool by_cpuid;
+} emul_features[EM_NR_FEATURES] = {
+	[EM_HAS_BMI1]		= { X86_FEATURE_BMI1 },
+	[EM_HAS_BMI2]		= { X86_FEATURE_BMI2 },
+	[EM_HAS_ABM]		= { X86_FEATURE_ABM },
+	[EM_HAS_MOVBE]		= { X86_FEATURE_MOVBE },
+	[EM_HAS_CRC32]		= { X86_FEATURE_XMM4_2 },
+	[EM_HAS_POPCNT]		= { X86_FEATURE_POPCNT },
+	[EM_HAS_ADX]		= { X86_FEATURE_ADX },
+	[EM_HAS_CMPCCXADD]	= { X86_FEATURE_AVX_VNNI + 3 },	/* no name before 6.3 */
+	[EM_HAS_MOVDIRI]	= { X86_FEATURE_MOVDIRI },
+	[EM_HAS_MOVDIR64B]	= { X86_FEATURE_MOVDIR64B },
+	[EM_HAS_CLFLUSHOPT]	= { X86_FEATURE_CLFLUSHOPT },
+	[EM_HAS_CLWB]		= { X86_FEATURE_CLWB },
+	[EM_HAS_CLZERO]		= { X86_FEATURE_CLZERO },
+	[EM_HAS_RDRAND]		= { X86_FEATURE_RDRAND, true },
+	[EM_HAS_RDSEED]		= { X86_FEATURE_RDSEED, true },
+	[EM_HAS_RDTSCP]		= { X86_FEATURE_RDTSCP, true },
+	[EM_HAS_RDPID]		= { X86_FEATURE_RDPID, true },
+	[EM_HAS_INVPCID]	= { X86_FEATURE_INVPCID, true },
+	[EM_HAS_SMAP]		= { X86_FEATURE_SMAP },
+	[EM_HAS_SERIALIZE]	= { X86_FEATURE_SERIALIZE },
+	[EM_HAS_MONITORX]	= { X86_FEATURE_MWAITX, true },
+	[EM_HAS_RTM]		= { X86_FEATURE_RTM, true },
+	[EM_HAS_TSXLDTRK]	= { X86_FEATURE_TSXLDTRK, true },
+	[EM_HAS_3DNOW]		= { X86_FEATURE_3DNOW },
+	[EM_HAS_XOP]		= { X86_FEATURE_XOP },
+	[EM_HAS_XSAVEOPT]	= { X86_FEATURE_XSAVEOPT },
+	[EM_HAS_XSAVEC]		= { X86_FEATURE_XSAVEC },
+	[EM_HAS_XSAVES]		= { X86_FEATURE_XSAVES, true },
+};
+
+static bool emul_has(struct em_ctx *ctx, enum em_feature what)
+{
+	unsigned int f = emul_features[array_index_nospec(what, EM_NR_FEATURES)].feature;
+	struct kvm_vcpu *vcpu = emul_of(ctx)->vcpu;
+
+	/* the exits of these are NOPs whatever CPUID says, unless the VMM has turned that quirk off */
+	if (what == EM_HAS_MONITOR)
+		return x86_has_mwait(vcpu);
+	if (!test_cpu_cap(&boot_cpu_data, f))
+		return false;
+	return !emul_features[what].by_cpuid || x86_guest_has(vcpu, f);
 }
 
 static const struct em_ops emul_ops = {
@@ -597,6 +697,7 @@ static const struct em_ops emul_ops = {
 	.set_reg	= emul_set_reg,
 	.vec		= x86_emul_vec,
 	.system		= emul_system,
+	.has		= emul_has,
 };
 
 /* ---- running it ---------------------------------------------------------------------- */

@@ -30,12 +30,15 @@ int x86_handle_pause(struct kvm_vcpu *vcpu)
 }
 EXPORT_SYMBOL_GPL(x86_handle_pause);
 
+bool x86_has_mwait(struct kvm_vcpu *vcpu)
+{
+	return !(vcpu->kvm->arch.disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) ||
+	       x86_guest_has(vcpu, X86_FEATURE_MWAIT);
+}
+
 int x86_handle_mwait(struct kvm_vcpu *vcpu)
 {
-	if (vcpu->kvm->arch.disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS &&
-	    !x86_guest_has(vcpu, X86_FEATURE_MWAIT))
-		return x86_handle_no_insn(vcpu);
-	return x86_skip(vcpu);
+	return x86_has_mwait(vcpu) ? x86_skip(vcpu) : x86_handle_no_insn(vcpu);
 }
 EXPORT_SYMBOL_GPL(x86_handle_mwait);
 

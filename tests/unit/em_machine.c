@@ -186,6 +186,8 @@ static u64 *reg_of(struct machine *m, enum em_reg_class class, u32 nr)
 		return nr < 8 ? &m->dr[nr] : NULL;
 	case EM_REG_XCR:
 		return nr ? NULL : &m->xcr0;
+	case EM_REG_PKRU:
+		return &m->pkru;
 	case EM_REG_MSR:
 		break;
 	}
@@ -310,11 +312,30 @@ static enum em_result op_vec(struct em_ctx *c, enum em_vec what, unsigned int re
 	}
 }
 
+/* Random numbers are all alike here, and there are none while the source is dry. */
+static void random_number(struct machine *m, unsigned int reg)
+{
+	m->c.gpr[reg] = m->dry ? 0 : 0x0123456789abcdefULL;
+	if (!m->dry)
+		m->c.rflags |= X86_EFLAGS_CF;
+}
+
 static enum em_result op_system(struct em_ctx *c, enum em_sys what, u64 arg)
 {
-	M(c)->last_sys = what;
-	M(c)->sys_arg = arg;
+	struct machine *m = M(c);
+
+	m->last_sys = what;
+	m->sys_arg = arg;
+	if (what == EM_SYS_RDRAND || what == EM_SYS_RDSEED)
+		random_number(m, arg);
+	if (what == EM_SYS_RDPID)
+		c->gpr[arg] = 0x77;
 	return EM_DONE;
+}
+
+static bool op_has(struct em_ctx *c, enum em_feature what)
+{
+	return !(M(c)->lacks & BIT_ULL(what));
 }
 
 static const struct em_ops ops = {
@@ -331,6 +352,7 @@ static const struct em_ops ops = {
 	.set_reg = op_set_reg,
 	.vec = op_vec,
 	.system = op_system,
+	.has = op_has,
 };
 
 static void machine_common(struct machine *m)
@@ -342,6 +364,7 @@ static void machine_common(struct machine *m)
 	m->c.gpr[4] = 0x8000;
 	m->idt.limit = 0x3ff;
 	m->mxcsr = 0x1f80;
+	m->xcr0 = 7;
 }
 
 void machine_real(struct machine *m)

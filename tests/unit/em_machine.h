@@ -56,6 +56,9 @@ struct machine {
 	enum em_sys last_sys;
 	u64 sys_arg;
 	unsigned int tr_loads;	/* LTR, or the tasks that were switched to */
+	u64 lacks;		/* BIT(enum em_feature) of what this machine has not got */
+	u64 pkru;
+	bool dry;		/* no random numbers */
 	unsigned int races;	/* this many locked writes will lose a race */
 };
 

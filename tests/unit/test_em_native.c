@@ -348,18 +348,55 @@ static enum em_result op_system(struct em_ctx *c, enum em_sys what, u64 arg)
 {
 	if (what == EM_SYS_RSM)
 		return em_raise(c, EM_EX_UD, 0);
-	if (what == EM_SYS_CLFLUSH)
+	if (what == EM_SYS_CLFLUSH || what == EM_SYS_MONITOR)
 		return access_data(c, arg, &arg, 1, 0, false);
 	if (what != EM_SYS_PAUSE)
 		wild = true;
 	return EM_DONE;
 }
 
+/* CPUID leaf, subleaf, register (0-3: eax to edx) and bit of each feature. */
+static const struct { u8 leaf, sub, reg, bit; } feature_bits[EM_NR_FEATURES] = {
+	[EM_HAS_BMI1] = { 7, 0, 1, 3 }, [EM_HAS_BMI2] = { 7, 0, 1, 8 },
+	[EM_HAS_ABM] = { 0x81, 1, 2, 5 }, [EM_HAS_MOVBE] = { 1, 0, 2, 22 },
+	[EM_HAS_CRC32] = { 1, 0, 2, 20 }, [EM_HAS_POPCNT] = { 1, 0, 2, 23 },
+	[EM_HAS_ADX] = { 7, 0, 1, 19 }, [EM_HAS_CMPCCXADD] = { 7, 1, 0, 7 },
+	[EM_HAS_MOVDIRI] = { 7, 0, 2, 27 }, [EM_HAS_MOVDIR64B] = { 7, 0, 2, 28 },
+	[EM_HAS_CLFLUSHOPT] = { 7, 0, 1, 23 }, [EM_HAS_CLWB] = { 7, 0, 1, 24 },
+	[EM_HAS_CLZERO] = { 0x81, 8, 1, 0 }, [EM_HAS_RDRAND] = { 1, 0, 2, 30 },
+	[EM_HAS_RDSEED] = { 7, 0, 1, 18 }, [EM_HAS_RDTSCP] = { 0x81, 1, 3, 27 },
+	[EM_HAS_RDPID] = { 7, 0, 2, 22 }, [EM_HAS_INVPCID] = { 7, 0, 1, 10 },
+	[EM_HAS_SMAP] = { 7, 0, 1, 20 }, [EM_HAS_SERIALIZE] = { 7, 0, 3, 14 },
+	[EM_HAS_MONITOR] = { 1, 0, 2, 3 }, [EM_HAS_MONITORX] = { 0x81, 1, 2, 29 },
+	[EM_HAS_RTM] = { 7, 0, 1, 11 }, [EM_HAS_TSXLDTRK] = { 7, 0, 3, 16 },
+	[EM_HAS_3DNOW] = { 0x81, 1, 3, 31 }, [EM_HAS_XOP] = { 0x81, 1, 2, 11 },
+	[EM_HAS_XSAVEOPT] = { 0xd, 1, 0, 0 }, [EM_HAS_XSAVEC] = { 0xd, 1, 0, 1 },
+	[EM_HAS_XSAVES] = { 0xd, 1, 0, 3 },
+};
+
+static bool cpu_has(unsigned int l, unsigned int sub, unsigned int reg, unsigned int bit)
+{
+	u32 r[4] = {};
+
+	if (l == 0x81)
+		__cpuid(0x80000000 + sub, r[0], r[1], r[2], r[3]);
+	else
+		__cpuid_count(l, sub, r[0], r[1], r[2], r[3]);
+	return r[reg] >> bit & 1;
+}
+
+static bool features[EM_NR_FEATURES];
+
+static bool op_has(struct em_ctx *c, enum em_feature f)
+{
+	return features[f];
+}
+
 static const struct em_ops ops = {
 	.fetch = op_fetch, .read_mem = op_read, .write_mem = op_write, .cmpxchg_mem = op_cmpxchg,
 	.port_io = op_port, .get_seg = op_get_seg, .set_seg = op_set_seg, .get_dt = op_get_dt,
 	.set_dt = op_set_dt, .get_reg = op_get_reg, .set_reg = op_set_reg, .vec = op_vec,
-	.system = op_system,
+	.system = op_system, .has = op_has,
 };
 
 static u16 test_cs(void)
@@ -431,41 +468,11 @@ struct reason {
 /* Instructions whose native run tells nothing, by reason. */
 static const struct reason reasons[] = {
 	{ "leaves the program", { em_i_syscall } },
-	{ "asks the hypervisor", { em_i_vmcall, em_i_svm, em_i_int1 } },
-	{ "no fixed answer", { em_i_rdtsc, em_i_rdtscp, em_i_rdpmc, em_i_cpuid, em_i_rdpid } },
+	{ "asks the hypervisor", { em_i_vmcall, em_i_svm, em_i_int1, em_i_monitorx, em_i_mwaitx } },
+	{ "no fixed answer", { em_i_rdtsc, em_i_rdtscp, em_i_rdpmc, em_i_cpuid, em_i_rdpid,
+			       em_i_rdrand, em_i_rdseed } },
 	{ "the kernel answers (UMIP)", { em_i_sgdt, em_i_sidt, em_i_sldt, em_i_str, em_i_smsw } },
 };
-
-struct need {
-	u8 leaf, sub, reg, bit;	/* CPUID; reg 0-3: eax to edx */
-	em_fn fn[12];
-};
-
-static const struct need needs[] = {
-	{ 7, 0, 1, 3, { em_i_tzcnt, em_i_andn, em_i_bextr, em_i_blsr, em_i_blsi, em_i_blsmsk } },
-	{ 7, 0, 1, 8, { em_i_bzhi, em_i_pdep, em_i_pext, em_i_rorx, em_i_sarx, em_i_shlx,
-			em_i_shrx, em_i_mulx } },
-	{ 7, 0, 1, 19, { em_i_adcx, em_i_adox } },
-	{ 7, 0, 1, 5, { em_i_broadcast, em_i_insert128, em_i_extract128 } },
-	{ 1, 0, 2, 22, { em_i_movbe } },
-	{ 1, 0, 2, 20, { em_i_crc32 } },
-	{ 1, 0, 2, 23, { em_i_popcnt } },
-	{ 0x81, 1, 2, 5, { em_i_lzcnt } },
-	{ 0x81, 1, 2, 6, { NULL } },	/* MOVNTSS, MOVNTSD: below */
-	{ 0x81, 8, 1, 0, { em_i_clzero } },
-	{ 7, 0, 1, 0, { em_i_rdfsbase, em_i_rdgsbase, em_i_wrfsbase, em_i_wrgsbase } },
-};
-
-static bool cpu_has(unsigned int l, unsigned int sub, unsigned int reg, unsigned int bit)
-{
-	u32 r[4] = {};
-
-	if (l == 0x81)
-		__cpuid(0x80000000 + sub, r[0], r[1], r[2], r[3]);
-	else
-		__cpuid_count(l, sub, r[0], r[1], r[2], r[3]);
-	return r[reg] >> bit & 1;
-}
 
 static bool is_one_of(em_fn fn, const em_fn *list, unsigned int n)
 {
@@ -475,6 +482,12 @@ static bool is_one_of(em_fn fn, const em_fn *list, unsigned int n)
 		if (fn == list[i])
 			return true;
 	return false;
+}
+
+/* 0F 01 FD to FF: instructions of hosts, which a hypervisor may have hidden well or less well. */
+static bool is_host_insn(const struct leaf *l)
+{
+	return l->map == 1 && !l->vex && l->opcode == 0x01 && l->mod == 1 && l->reg == 7 && l->rm >= 5;
 }
 
 /* Rows of instructions that came with SSE4A, whose handlers others share. */
@@ -491,6 +504,8 @@ static const char *why_not(const struct leaf *l)
 
 	if (!fn)
 		return NULL;
+	if (is_host_insn(l))
+		return "for hosts";
 	for (i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (is_one_of(fn, reasons[i].fn, ARRAY_SIZE(reasons[i].fn)))
 			return reasons[i].why;
@@ -502,10 +517,8 @@ static const char *why_not(const struct leaf *l)
 		return "not on this processor";
 	if (is_sse4a(l) && !cpu_has(0x81, 1, 2, 6))
 		return "not on this processor";
-	for (i = 0; i < ARRAY_SIZE(needs); i++)
-		if (is_one_of(fn, needs[i].fn, ARRAY_SIZE(needs[i].fn)) &&
-		    !cpu_has(needs[i].leaf, needs[i].sub, needs[i].reg, needs[i].bit))
-			return "not on this processor";
+	if ((fn == em_i_pmovsx || fn == em_i_pmovzx) && !cpu_has(1, 0, 2, 19))
+		return "not on this processor";
 	return NULL;
 }
 
@@ -793,6 +806,8 @@ static void aim_implicit(struct state *s)
 		s->gpr[RDI] = data_ptr() - bias;
 	if (fn == em_i_clzero)
 		s->gpr[RAX] = data_ptr() - bias;
+	if (fn == em_i_movdir64b && chance(90))
+		s->gpr[(insn->modrm >> 3 & 7) | (insn->rex & 4) << 1] = data_ptr();
 	if (fn == em_i_xgetbv)
 		s->gpr[RCX] = chance(70) ? 0 : 7;
 	if (insn->k_dst == K_RMBIT && insn->modrm < 0xc0)
@@ -1005,14 +1020,17 @@ static bool tolerated(const struct outcome *em, const struct outcome *nat, const
 	static const em_fn x87_blocks[] = { em_i_fxsave, em_i_fxrstor, em_i_x87_stenv,
 					    em_i_x87_ldenv, em_i_x87_save, em_i_x87_rstor,
 					    em_i_maskmov };
+	static const em_fn areas[] = { em_i_xsave, em_i_xsaveopt, em_i_xsavec };
 	static const em_fn calls[] = { em_i_call, em_i_call_abs, em_i_call_far, em_i_call_far_mem };
 	em_fn fn = ctx.insn.exec;
 
 	/* Misaligned and outside the stack segment at once: either may win. */
-	if (em->vector == 12 && nat->vector == 13 && ctx.insn.flags & (EMF_ALIGN | EMF_ALIGN_SSE))
+	if (em->vector == 12 && nat->vector == 13 &&
+	    (ctx.insn.flags & (EMF_ALIGN | EMF_ALIGN_SSE) || is_one_of(fn, areas, ARRAY_SIZE(areas))))
 		return true;
-	/* CMPS with both operands unmapped: either address. */
-	if (em->vector == 14 && nat->vector == 14 && fn == em_i_cmps && em->cr2 != nat->cr2)
+	/* CMPS with two bad operands: either fault. */
+	if (em->vector == 14 && fn == em_i_cmps &&
+	    (nat->vector == 17 || (nat->vector == 14 && em->cr2 != nat->cr2)))
 		return true;
 	/* The environment and the state of the x87: any part may be touched first. */
 	if (em->vector == 14 && nat->vector == 14 && em->cr2 != nat->cr2 &&
@@ -1363,11 +1381,54 @@ static void cpu_descriptor(void)
 		  (u64)(rights & 0xf0ff00) << 32;
 }
 
+/*
+ * Hypervisors hide features that the processor has nevertheless: of those that
+ * nothing but the processor guards, an instruction is tried.
+ */
+static const struct { enum em_feature f; u8 code[5]; } probes[] = {
+	{ EM_HAS_MOVDIRI, { 0x0f, 0x38, 0xf9, 0x03 } },
+	{ EM_HAS_MOVDIR64B, { 0x66, 0x0f, 0x38, 0xf8, 0x03 } },
+	{ EM_HAS_CMPCCXADD, { 0xc4, 0xe2, 0x79, 0xe0, 0x03 } },
+	{ EM_HAS_MONITORX, { 0x0f, 0x01, 0xfa } },
+	{ EM_HAS_SERIALIZE, { 0x0f, 0x01, 0xe8 } },
+	{ EM_HAS_CLWB, { 0x66, 0x0f, 0xae, 0x33 } },
+	{ EM_HAS_CLFLUSHOPT, { 0x66, 0x0f, 0xae, 0x3b } },
+};
+
+static bool runs(const u8 *insn, unsigned int size)
+{
+	struct outcome out;
+	struct state in;
+
+	fill_state(&in);
+	in.rflags = X86_EFLAGS_IF | X86_EFLAGS_FIXED;
+	in.gpr[RAX] = in.gpr[RBX] = DATA_BASE;
+	in.gpr[RCX] = 0;
+	memset(code + INSN_OFF, 0xcc, 32);
+	memcpy(code + INSN_OFF, insn, size);
+	native_run(&in, &out);
+	return out.vector != 6;
+}
+
+static void find_features(void)
+{
+	unsigned int f, i;
+
+	for (f = EM_HAS_NONE + 1; f < EM_NR_FEATURES; f++)
+		features[f] = cpu_has(feature_bits[f].leaf, feature_bits[f].sub,
+				      feature_bits[f].reg, feature_bits[f].bit);
+	width = W64;
+	rng_state = 1;
+	for (i = 0; i < ARRAY_SIZE(probes); i++)
+		features[probes[i].f] = runs(probes[i].code, sizeof(probes[i].code));
+}
+
 static void setup(void)
 {
 	native_setup();
 	cpu_descriptor();
 	em_init(&ctx, &ops);
+	find_features();
 }
 
 START_TEST(native_64)
