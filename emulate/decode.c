@@ -543,6 +543,10 @@ enum em_result em_decode(struct em_ctx *c, const void *bytes, unsigned int nbyte
 	if (k.err != EM_DONE)
 		return k.err;
 	check_vex(insn, em_long(c));
+	if (!insn->exec && !em_exists(insn, mandatory(insn))) {
+		insn->exec = em_i_ud;
+		insn->flags |= EMF_UD;
+	}
 	insn->len = k.pos;
 	return EM_DONE;
 }

@@ -297,6 +297,9 @@ enum em_result em_check_code(struct em_ctx *c, u16 sel, const struct em_desc *d,
 /* Target of a transfer inside @cs. */
 enum em_result em_check_target(struct em_ctx *c, const struct em_seg *cs, u64 rip);
 
+/* exists.c: is what the tables do not know an instruction? @pfx: none, 66, F3, F2 */
+bool em_exists(const struct em_insn *insn, unsigned int pfx);
+
 /* feature.c: on which feature the instruction hangs, EM_HAS_NONE if on none */
 enum em_feature em_feature_of(em_fn fn);
 bool em_has(struct em_ctx *c, enum em_feature what);

@@ -59,6 +59,44 @@ START_TEST(vex_by_mode)
 }
 END_TEST
 
+/* What no processor has is #UD; what only this emulator has not is told as that. */
+START_TEST(exists_or_not)
+{
+	machine_long(&m);
+	GPR(RBX) = 0x3000;
+	ck_assert_int_eq(RUN("\x0f\x58\x03"), EM_UNSUPPORTED);	/* addps */
+	ck_assert_int_eq(RUN("\x66\x0f\x38\x00\x03"), EM_UNSUPPORTED);	/* pshufb */
+	ck_assert_int_eq(RUN("\x66\x0f\x3a\x0f\x03\x01"), EM_UNSUPPORTED);	/* palignr */
+	ck_assert_int_eq(RUN("\xc5\xf8\x58\x03"), EM_UNSUPPORTED);	/* vaddps */
+	ck_assert_int_eq(RUN("\xc4\xe2\x79\x98\x03"), EM_UNSUPPORTED);	/* vfmadd132ps */
+	ck_assert_int_eq(RUN("\xc4\xe3\x79\x4a\x03\x10"), EM_UNSUPPORTED);	/* vblendvps */
+	ck_assert_int_eq(RUN("\x62\xf1\x7c\x48\x58\x03"), EM_UNSUPPORTED);	/* EVEX */
+	RAISES("\x0f\x38\x98\x03", EM_EX_UD);	/* VEX only */
+	RAISES("\xf3\x0f\x38\x00\x03", EM_EX_UD);
+	RAISES("\x66\x0f\x38\x0c\x03", EM_EX_UD);
+	RAISES("\x66\x0f\x3a\x4a\x03\x10", EM_EX_UD);
+	RAISES("\xc5\xf8\x05", EM_EX_UD);	/* VEX of an integer opcode */
+	RAISES("\xc5\xfb\x6d\x03", EM_EX_UD);
+	RAISES("\xc4\xe4\x79\x18\x03", EM_EX_UD);	/* no such map */
+	RAISES("\x66\x0f\x38\xf5\x03", EM_EX_UD);	/* wruss */
+	RAISES("\x0f\x38\xf6\x03", EM_EX_UD);	/* wrss */
+	RAISES("\xf3\x0f\x01\x28", EM_EX_UD);	/* rstorssp */
+	RAISES("\xf3\x0f\x01\xe8", EM_EX_UD);	/* setssbsy */
+	RAISES("\xf3\x0f\xae\xe8", EM_EX_UD);	/* incssp */
+	RAISES("\xf3\x0f\xae\x23", EM_EX_UD);	/* ptwrite */
+	RAISES("\x66\x0f\xae\xf3", EM_EX_UD);	/* tpause */
+	RAISES("\x0f\x01\xfd", EM_EX_UD);	/* rdpru */
+	RAISES("\x0f\x01\xc2", EM_EX_UD);	/* vmlaunch */
+	ck_assert_int_eq(RUN("\xf3\x0f\x1e\xfa"), EM_DONE);	/* endbr64 */
+	GPR(RAX) = 5;
+	ck_assert_int_eq(RUN("\xf3\x48\x0f\x1e\xc8"), EM_DONE);	/* rdssp */
+	ck_assert_uint_eq(GPR(RAX), 5);
+	ck_assert_int_eq(RUN("\x0f\x1c\x03"), EM_DONE);	/* cldemote */
+	ck_assert_int_eq(RUN("\xf3\x0f\x09"), EM_DONE);	/* wbnoinvd */
+	ck_assert_int_eq(m.last_sys, EM_SYS_WBINVD);
+}
+END_TEST
+
 static const struct {
 	enum em_feature f;
 	u8 code[6], size;
@@ -405,6 +443,7 @@ int main(void)
 
 	tcase_add_test(tc, vex_behind_prefix);
 	tcase_add_test(tc, vex_by_mode);
+	tcase_add_test(tc, exists_or_not);
 	tcase_add_test(tc, features);
 	tcase_add_test(tc, bit_scans);
 	tcase_add_test(tc, random_numbers);
