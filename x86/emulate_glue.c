@@ -67,6 +67,9 @@ static enum em_result translate(struct em_ctx *ctx, u64 la, unsigned int acc, gp
 		return EM_DONE;
 	}
 
+	/* what crosses the end of the address space goes on at its start */
+	if (!(ctx->efer & EFER_LMA))
+		la = (u32)la;
 	*gpa = mmu_gva_to_gpa(emul_of(ctx)->vcpu, la, mmu_access(acc), &fault);
 	if (*gpa != MMU_GPA_BAD)
 		return EM_DONE;
@@ -498,7 +501,10 @@ static enum em_result emul_get_reg(struct em_ctx *ctx, enum em_reg_class class, 
 		return reg_result(ctx, x86_emul_get_msr(vcpu, nr, val));
 	case EM_REG_XCR:
 		*val = vcpu->arch.xcr0;
-		return nr ? em_raise(ctx, EM_EX_GP, 0) : EM_DONE;
+		/* 1: those of them that are in use; all may be */
+		if (nr > 1 || (nr && !x86_guest_has(vcpu, X86_FEATURE_XGETBV1)))
+			return em_raise(ctx, EM_EX_GP, 0);
+		return EM_DONE;
 	case EM_REG_PKRU:
 		*val = vcpu->arch.pkru;
 		return EM_DONE;
@@ -537,6 +543,8 @@ static enum em_result emul_cpuid(struct em_ctx *ctx)
 	struct kvm_vcpu *vcpu = emul_of(ctx)->vcpu;
 	u32 r[4] = { ctx->gpr[X86_RAX], 0, ctx->gpr[X86_RCX], 0 };
 
+	if (vcpu->arch.misc_features & MSR_MISC_FEATURES_ENABLES_CPUID_FAULT && ctx->cpl)
+		return em_raise(ctx, EM_EX_GP, 0);
 	x86_cpuid(vcpu, &r[0], &r[1], &r[2], &r[3]);
 	ctx->gpr[X86_RAX] = r[0];
 	ctx->gpr[X86_RBX] = r[1];
@@ -589,6 +597,14 @@ static enum em_result emul_rdseed(struct em_ctx *ctx, unsigned int reg)
 	return EM_DONE;
 }
 
+/* What looks at memory without reading it faults all the same. */
+static enum em_result must_be_readable(struct em_ctx *ctx, u64 la)
+{
+	gpa_t gpa;
+
+	return translate(ctx, la, ctx->cpl == 3 ? EM_ACC_USER : 0, &gpa);
+}
+
 static enum em_result emul_system(struct em_ctx *ctx, enum em_sys what, u64 arg)
 {
 	struct kvm_vcpu *vcpu = emul_of(ctx)->vcpu;
@@ -620,10 +636,11 @@ static enum em_result emul_system(struct em_ctx *ctx, enum em_sys what, u64 arg)
 		return EM_DONE;
 	case EM_SYS_RSM:
 		return em_raise(ctx, EM_EX_UD, 0);	/* never in SMM: it is not offered */
-	case EM_SYS_WBINVD:
-	case EM_SYS_INVD:
 	case EM_SYS_CLFLUSH:	/* memory is coherent: no device of ours bypasses the caches */
 	case EM_SYS_MONITOR:
+		return must_be_readable(ctx, arg);
+	case EM_SYS_WBINVD:
+	case EM_SYS_INVD:
 	case EM_SYS_PAUSE:
 	case EM_SYS_MWAIT:	/* a legal MWAIT may wake up at once */
 		return EM_DONE;
