@@ -176,6 +176,20 @@ static enum em_result leave_old(struct em_ctx *c, const struct em_seg *old, u16 
 	return r;
 }
 
+#define DR7_LOCAL	0x55
+
+/* Breakpoints that were enabled for the old task only. */
+static enum em_result drop_local_breakpoints(struct em_ctx *c)
+{
+	enum em_result r;
+	u64 dr7;
+
+	r = em_get_reg(c, EM_REG_DR, 7, &dr7);
+	if (r == EM_DONE && dr7 & DR7_LOCAL)
+		r = em_set_reg(c, EM_REG_DR, 7, dr7 & ~(u64)DR7_LOCAL);
+	return r;
+}
+
 /* Registers of the new task, as far as no check is needed. */
 static enum em_result enter_new(struct em_ctx *c, const struct task *t, const struct em_seg *tr,
 				enum em_switch why)
@@ -187,6 +201,8 @@ static enum em_result enter_new(struct em_ctx *c, const struct task *t, const st
 		r = em_set_reg(c, EM_REG_CR, 3, t->cr3);
 	if (r == EM_DONE)
 		r = em_set_reg(c, EM_REG_CR, 0, c->cr0 | X86_CR0_TS);
+	if (r == EM_DONE)
+		r = drop_local_breakpoints(c);
 	if (r != EM_DONE)
 		return r;
 	c->cr0 |= X86_CR0_TS;

@@ -137,6 +137,24 @@ START_TEST(task_trap_and_cr3)
 }
 END_TEST
 
+/* Local breakpoints end with the task that set them, global ones do not. */
+START_TEST(task_breakpoints)
+{
+	machine_prot(&m, true);
+	put_tss32(0x202);
+	poke(TSS2_BASE + 0x64, 0, 2);
+	m.dr[7] = 0x7ff | 0xf0000;
+	ck_assert_int_eq(RUN(CALL_TSS2), EM_DONE);
+	ck_assert_uint_eq(m.dr[7], 0x7aa | 0xf0000);
+	/* a switch that does not take place leaves them */
+	machine_prot(&m, true);
+	m.dr[7] = 0x455;
+	machine_desc(&m, SEL_TSS2, TSS2_BASE, 0x66, 0x089);
+	RAISES(CALL_TSS2, EM_EX_TS, SEL_TSS2);
+	ck_assert_uint_eq(m.dr[7], 0x455);
+}
+END_TEST
+
 static void switch_fault(u32 at, u16 val, unsigned int vector, u32 error)
 {
 	machine_prot(&m, true);
@@ -499,6 +517,7 @@ int main(void)
 	tcase_add_test(tc, task_16);
 	tcase_add_test(tc, task_v86);
 	tcase_add_test(tc, task_trap_and_cr3);
+	tcase_add_test(tc, task_breakpoints);
 	tcase_add_test(tc, task_segment_faults);
 	tcase_add_test(tc, nested_return_faults);
 	tcase_add_test(tc, task_gates);
