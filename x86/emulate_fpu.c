@@ -242,6 +242,15 @@ static void run_x87(struct em_ctx *ctx, unsigned int reg, struct em_x87 *x)
 	ctx->rflags |= (f.ax >> 8 & X87_FLAGS) | (u64)(f.ax & 1) << 11;
 }
 
+/* Bits that this processor has not got must not get to its LDMXCSR. */
+static bool bad_mxcsr(u32 mxcsr)
+{
+	struct em_fx fx __aligned(16) = {};
+
+	asm volatile("fxsave64 %0" : "+m" (fx));
+	return mxcsr & ~(fx.mxcsr_mask ?: 0xffbf);
+}
+
 /* x87 instructions raise pending exceptions: never let one happen in the kernel. */
 static bool x87_exception_pending(enum em_vec what)
 {
@@ -262,14 +271,13 @@ enum em_result x86_emul_vec(struct em_ctx *ctx, enum em_vec what, unsigned int r
 
 	if (avx && !boot_cpu_has(X86_FEATURE_AVX))
 		return EM_UNSUPPORTED;
-	if (what == EM_VEC_MXCSR && write && (*(u32 *)data & ~0xffffu))
-		return em_raise(ctx, EM_EX_GP, 0);
-
 	fpregs_lock();
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
 	if (x87_exception_pending(what))
 		r = em_raise(ctx, EM_EX_MF, 0);
+	else if (what == EM_VEC_MXCSR && write && bad_mxcsr(*(u32 *)data))
+		r = em_raise(ctx, EM_EX_GP, 0);
 	else if (what < ARRAY_SIZE(movers))
 		move_vec(what, reg, data, write);
 	else if (what == EM_VEC_FX)
