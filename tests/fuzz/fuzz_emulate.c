@@ -75,15 +75,19 @@ static void take_mode(struct input *in)
 static void take_machine(struct input *in)
 {
 	unsigned int i;
-	u64 cr4;
+	u64 cr4, odd;
 
 	take_mode(in);
 	m.c.rflags |= take(in, 3) & 0x3c7fd5;
 	cr4 = take(in, 3) & (X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_UMIP |
-			     X86_CR4_PKE | X86_CR4_LA57 | X86_CR4_FSGSBASE | X86_CR4_OSXSAVE);
+			     X86_CR4_PKE | X86_CR4_PCIDE | X86_CR4_LA57 | X86_CR4_FSGSBASE | X86_CR4_OSXSAVE);
 	m.c.cr4 = m.cr[4] |= cr4;
 	m.c.cr0 = m.cr[0] |= take(in, 1) & 0xe;
-	m.races = take(in, 1) & 1;
+	odd = take(in, 1);
+	m.races = odd & 1;
+	m.lacks = odd & 2 ? ~0ULL : 0;
+	m.xcr0 = odd & 4 ? 3 : 7;
+	m.dry = odd & 8;
 	m.fx.fsw = take(in, 2);
 	for (i = 0; i < 8; i++)
 		m.c.gpr[i] = take_address(in);

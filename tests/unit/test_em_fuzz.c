@@ -58,6 +58,8 @@ static void random_machine(void)
 		((u64 *)(m.ram + 0x8000))[i] = rnd() % 2 ? rnd() & 0x7b : rnd_address();
 	m.dev_sync = rnd() % 2;
 	m.races = rnd() % 8 == 0;
+	m.lacks = rnd() % 4 ? 0 : rnd();
+	m.xcr0 = rnd() % 8 ? 7 : 3;
 	m.c.intel = rnd() % 2;
 }
 

@@ -434,6 +434,130 @@ START_TEST(vector_state)
 }
 END_TEST
 
+/* ---- segments and addresses ---- */
+
+static void poke(u32 at, u64 v, unsigned int size)
+{
+	memcpy(m.ram + at, &v, size);
+}
+
+START_TEST(overrides)
+{
+	machine_prot(&m, true);
+	m.seg[EM_CS].base = 0;
+	GPR(RBX) = GPR(RBP) = 0x3000;
+	poke(0x3000, 0x1234, 4);
+	ck_assert_int_eq(RUN("\x2e\x8b\x03"), EM_DONE);	/* mov %cs:(%ebx), %eax */
+	ck_assert_uint_eq(GPR(RAX), 0x1234);
+	RAISES("\x2e\x89\x03", EM_EX_GP);		/* code is never written */
+	m.seg[EM_CS].attr = 0xc99;
+	RAISES("\x2e\x8b\x03", EM_EX_GP);		/* execute only */
+	RAISES("\x2e\xff\x03", EM_EX_GP);
+	m.seg[EM_SS].limit = 0x2fff;
+	RAISES("\x36\x8b\x03", EM_EX_SS);
+	RAISES("\x8b\x45\0", EM_EX_SS);
+	ck_assert_int_eq(RUN("\x3e\x8b\x45\0"), EM_DONE);
+	m.seg[EM_DS].attr = 0xc91;			/* read only */
+	RAISES("\xff\x03", EM_EX_GP);
+	RAISES("\x87\x03", EM_EX_GP);
+	ck_assert_int_eq(RUN("\x39\x03"), EM_DONE);
+	ck_assert_int_eq(RUN("\x0f\xa3\x03"), EM_DONE);	/* bt */
+	RAISES("\x0f\xab\x03", EM_EX_GP);
+}
+END_TEST
+
+/* The source of a string may be elsewhere, the destination never. */
+START_TEST(string_overrides)
+{
+	machine_prot(&m, true);
+	m.seg[EM_FS].base = 0x100;
+	m.seg[EM_ES].base = 0x200;
+	GPR(RSI) = GPR(RDI) = 0x3000;
+	poke(0x3100, 0x5a, 1);
+	ck_assert_int_eq(RUN("\x64\xa4"), EM_DONE);	/* movsb %fs:(%esi), %es:(%edi) */
+	ck_assert_uint_eq(m.ram[0x3200], 0x5a);
+	GPR(RAX) = 0x77;
+	ck_assert_int_eq(RUN("\x64\xaa"), EM_DONE);	/* stosb */
+	ck_assert_uint_eq(m.ram[0x3201], 0x77);
+	ck_assert_int_eq(RUN("\x64\xac"), EM_DONE);	/* lodsb %fs:(%esi) */
+	ck_assert_uint_eq(GPR(RAX) & 0xff, 0);
+	m.seg[EM_ES].attr = 0xc91;
+	RAISES("\x64\xaa", EM_EX_GP);
+	RAISES("\x64\x6c", EM_EX_GP);			/* insb */
+	machine_long(&m);
+	GPR(RDI) = 1ULL << 50;
+	RAISES("\x36\xaa", EM_EX_GP);
+	GPR(RSI) = 1ULL << 50;
+	RAISES("\xac", EM_EX_GP);
+}
+END_TEST
+
+/* Addresses and stacks wrap at their own size. */
+START_TEST(wraps)
+{
+	machine_prot(&m, true);
+	poke(0x10, 0xaabbccdd, 4);
+	GPR(RBX) = 0xfff0;
+	GPR(RSI) = 0x20;
+	ck_assert_int_eq(RUN("\x67\x8b\x00"), EM_DONE);	/* mov (%bx,%si), %eax */
+	ck_assert_uint_eq(GPR(RAX), 0xaabbccdd);
+	GPR(RBX) = 0xfffffff0;
+	ck_assert_int_eq(RUN("\x8b\x4b\x20"), EM_DONE);
+	ck_assert_uint_eq(GPR(RCX), 0xaabbccdd);
+	machine_long(&m);
+	poke(0x10, 0xaabbccdd, 4);
+	GPR(RBX) = 0xfffffff0;
+	ck_assert_int_eq(RUN("\x67\x8b\x4b\x20"), EM_DONE);
+	ck_assert_uint_eq(GPR(RCX), 0xaabbccdd);
+
+	machine_prot(&m, true);
+	m.seg[EM_SS].attr = 0x93;	/* 16 bits of stack pointer */
+	m.seg[EM_SS].limit = 0xffff;
+	m.seg[EM_SS].base = 0x20000;
+	GPR(RSP) = 0xabcd0000;
+	GPR(RAX) = 0x11223344;
+	ck_assert_int_eq(RUN("\x50"), EM_DONE);
+	ck_assert_uint_eq(GPR(RSP), 0xabcdfffc);
+	ck_assert_mem_eq(m.ram + 0x2fffc, "\x44\x33\x22\x11", 4);
+	ck_assert_int_eq(RUN("\x5b"), EM_DONE);
+	ck_assert_uint_eq(GPR(RSP), 0xabcd0000);
+	ck_assert_uint_eq(GPR(RBX), 0x11223344);
+	GPR(RSP) = 0xabcd0002;
+	RAISES("\x50", EM_EX_SS);	/* four bytes at fffe */
+	ck_assert_uint_eq(GPR(RSP), 0xabcd0002);
+	GPR(RSP) = 0xabcdfffe;
+	RAISES("\x58", EM_EX_SS);
+	ck_assert_int_eq(RUN("\x66\x58"), EM_DONE);
+	ck_assert_uint_eq(GPR(RSP), 0xabcd0000);
+
+	machine_real(&m);
+	GPR(RBP) = GPR(RBX) = 0xffff;
+	RAISES("\x8b\x07", EM_EX_GP);
+	RAISES("\x8b\x46\0", EM_EX_SS);
+	ck_assert(!m.c.fault.has_error);
+}
+END_TEST
+
+/* What the processor looks up for itself is no access of the program's. */
+START_TEST(implicit_accesses)
+{
+	machine_prot(&m, true);
+	m.c.cpl = 3;
+	m.gdt.base = HOLE_BASE;
+	GPR(RAX) = SEL_DATA3;
+	ck_assert_int_eq(RUN("\x8e\xd8"), EM_FAULT);	/* mov %eax, %ds */
+	ck_assert_uint_eq(m.c.fault.vector, EM_EX_PF);
+	ck_assert_uint_eq(m.c.fault.error, 0);
+	m.seg[EM_TR].base = HOLE_BASE;
+	ck_assert_int_eq(RUN("\xec"), EM_FAULT);	/* the I/O bitmap */
+	ck_assert_uint_eq(m.c.fault.vector, EM_EX_PF);
+	ck_assert_uint_eq(m.c.fault.error, 0);
+	GPR(RBX) = HOLE_BASE;
+	ck_assert_int_eq(RUN("\x89\x03"), EM_FAULT);
+	ck_assert_uint_eq(m.c.fault.error, 6);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("emulator, opcodes");
@@ -455,6 +579,10 @@ int main(void)
 	tcase_add_test(tc, direct_stores);
 	tcase_add_test(tc, save_areas);
 	tcase_add_test(tc, vector_state);
+	tcase_add_test(tc, overrides);
+	tcase_add_test(tc, string_overrides);
+	tcase_add_test(tc, wraps);
+	tcase_add_test(tc, implicit_accesses);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
