@@ -283,7 +283,7 @@ static enum em_result check_gate(struct em_ctx *c, u16 sel, struct em_desc *gate
 		return em_sel_fault(c, EM_EX_GP, sel);
 	if (!em_desc_present(gate))
 		return em_sel_fault(c, EM_EX_NP, sel);
-	return em_lma(c) ? em_read_desc_top(c, gate) : EM_DONE;
+	return em_lma(c) ? em_read_desc_top(c, sel, EM_EX_GP, gate) : EM_DONE;
 }
 
 static enum em_result check_gate_code(struct em_ctx *c, const struct far *f, struct em_desc *d)

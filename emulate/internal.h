@@ -281,7 +281,8 @@ static inline bool em_type_code(unsigned int type)
 /* Fault on @sel with its RPL bits cleared. */
 enum em_result em_sel_fault(struct em_ctx *c, u8 vector, u16 sel);
 enum em_result em_read_desc(struct em_ctx *c, u16 sel, u8 vector, struct em_desc *d);
-enum em_result em_read_desc_top(struct em_ctx *c, struct em_desc *d);
+enum em_result em_read_desc_top(struct em_ctx *c, u16 sel, u8 vector, struct em_desc *d);
+enum em_result em_check_base(struct em_ctx *c, u8 vector, const struct em_seg *seg);
 void em_desc_to_seg(const struct em_desc *d, u16 sel, struct em_seg *seg);
 enum em_result em_mark_accessed(struct em_ctx *c, struct em_desc *d, u32 bit);
 void em_real_seg(struct em_ctx *c, enum em_seg_id id, u16 sel, struct em_seg *seg);

@@ -48,10 +48,27 @@ enum em_result em_read_desc(struct em_ctx *c, u16 sel, u8 vector, struct em_desc
 	return em_read_la(c, d->la, &d->lo, 8, EM_ACC_SYSTEM);
 }
 
-/* In long mode LDT, TSS and gates have 16 bytes. */
-enum em_result em_read_desc_top(struct em_ctx *c, struct em_desc *d)
+/*
+ * In long mode LDT, TSS and gates have 16 bytes, the second half of which must not
+ * look like a descriptor of its own.
+ */
+enum em_result em_read_desc_top(struct em_ctx *c, u16 sel, u8 vector, struct em_desc *d)
 {
-	return em_read_la(c, d->la + 8, &d->top, 8, EM_ACC_SYSTEM);
+	enum em_result r;
+	struct em_dt dt;
+
+	if (!desc_table(c, sel, &dt) || (sel & ~7U) + 15 > dt.limit)
+		return em_sel_fault(c, vector, sel);
+	r = em_read_la(c, d->la + 8, &d->top, 8, EM_ACC_SYSTEM);
+	if (r == EM_DONE && d->top >> 40 & 0x1f)
+		r = em_sel_fault(c, vector, sel);
+	return r;
+}
+
+/* A system segment in @seg begins at an address that exists. */
+enum em_result em_check_base(struct em_ctx *c, u8 vector, const struct em_seg *seg)
+{
+	return em_lma(c) && !em_canonical(c, seg->base) ? em_sel_fault(c, vector, seg->sel) : EM_DONE;
 }
 
 void em_desc_to_seg(const struct em_desc *d, u16 sel, struct em_seg *seg)
@@ -184,7 +201,7 @@ enum em_result em_check_ldt(struct em_ctx *c, u16 sel, u8 vector, struct em_seg 
 		return em_sel_fault(c, vector, sel);
 	r = em_read_desc(c, sel, vector, &d);
 	if (r == EM_DONE && em_lma(c))
-		r = em_read_desc_top(c, &d);
+		r = em_read_desc_top(c, sel, vector, &d);
 	if (r != EM_DONE)
 		return r;
 	if (em_desc_type(&d) != 2)
@@ -192,7 +209,7 @@ enum em_result em_check_ldt(struct em_ctx *c, u16 sel, u8 vector, struct em_seg 
 	if (!em_desc_present(&d))
 		return em_sel_fault(c, vector == EM_EX_TS ? EM_EX_TS : EM_EX_NP, sel);
 	em_desc_to_seg(&d, sel, seg);
-	return EM_DONE;
+	return em_check_base(c, vector, seg);
 }
 
 /*

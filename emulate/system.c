@@ -680,7 +680,7 @@ enum em_result em_i_ltr(struct em_ctx *c)
 		return em_sel_fault(c, EM_EX_GP, sel & ~3 ? sel : 0);
 	r = em_read_desc(c, sel, EM_EX_GP, &d);
 	if (r == EM_DONE && em_lma(c))
-		r = em_read_desc_top(c, &d);
+		r = em_read_desc_top(c, sel, EM_EX_GP, &d);
 	if (r != EM_DONE)
 		return r;
 	type = em_desc_type(&d);
@@ -688,12 +688,14 @@ enum em_result em_i_ltr(struct em_ctx *c)
 		return em_sel_fault(c, EM_EX_GP, sel);
 	if (!em_desc_present(&d))
 		return em_sel_fault(c, EM_EX_NP, sel);
-	r = em_mark_accessed(c, &d, BIT(9));
-	if (r != EM_DONE)
-		return r;
 	em_desc_to_seg(&d, sel, &seg);
-	em_set_seg(c, EM_TR, &seg);
-	return EM_DONE;
+	seg.attr |= 2;	/* busy */
+	r = em_check_base(c, EM_EX_GP, &seg);
+	if (r == EM_DONE)
+		r = em_mark_accessed(c, &d, BIT(9));
+	if (r == EM_DONE)
+		em_set_seg(c, EM_TR, &seg);
+	return r;
 }
 
 /*

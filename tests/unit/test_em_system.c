@@ -438,6 +438,45 @@ START_TEST(load_ltr)
 }
 END_TEST
 
+/* The upper half must be in the table, must not look like a descriptor, and its base is an address. */
+static void ck_upper_half(u16 sel, const char *load)
+{
+	static const u64 bad[] = { 0x8000, BIT_ULL(40), BIT_ULL(44), 0x1fULL << 40 };
+	unsigned int i;
+
+	GPR(RAX) = sel;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		poke(GDT_BASE + sel + 8, bad[i], 8);
+		ck_raises(machine_run(&m, load, 3), EM_EX_GP, sel);
+	}
+	poke(GDT_BASE + sel + 8, 0xffULL << 45, 8);	/* these bits mean nothing */
+	m.gdt.limit = sel + 14;
+	ck_raises(machine_run(&m, load, 3), EM_EX_GP, sel);
+	m.gdt.limit = sel + 15;
+	ck_assert_int_eq(machine_run(&m, load, 3), EM_DONE);
+}
+
+START_TEST(upper_halves)
+{
+	machine_long(&m);
+	machine_desc(&m, SEL_TSS2, TSS2_BASE, 0x67, 0x089);
+	ck_upper_half(SEL_TSS2, "\x0f\x00\xd8");	/* ltr */
+	ck_upper_half(SEL_LDT, "\x0f\x00\xd0");	/* lldt */
+	poke(GDT_BASE + SEL_GATE, (u64)0x2222 | (u64)SEL_CODE0 << 16 | 0xecULL << 40, 8);
+	poke(GDT_BASE + SEL_GATE + 8, BIT_ULL(41), 8);
+	GPR(RBX) = 0x3000;
+	poke(0x3000, 0, 4);
+	poke(0x3004, SEL_GATE, 2);
+	m.gdt.limit = 0x9f;
+	RAISES("\xff\x1b", EM_EX_GP, SEL_GATE);
+	poke(GDT_BASE + SEL_GATE + 8, 0, 8);
+	m.gdt.limit = SEL_GATE + 14;
+	RAISES("\xff\x1b", EM_EX_GP, SEL_GATE);
+	m.gdt.limit = SEL_GATE + 15;
+	ck_assert_int_eq(RUN("\xff\x1b"), EM_DONE);
+}
+END_TEST
+
 START_TEST(questions)
 {
 	machine_prot(&m, true);
@@ -528,6 +567,7 @@ int main(void)
 	tcase_add_test(tc, table_registers);
 	tcase_add_test(tc, umip);
 	tcase_add_test(tc, load_ltr);
+	tcase_add_test(tc, upper_halves);
 	tcase_add_test(tc, questions);
 	tcase_add_test(tc, privileged);
 	tcase_add_test(tc, real_from_unusable);
