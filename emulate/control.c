@@ -268,6 +268,8 @@ static enum em_result call_inner(struct em_ctx *c, const struct far *f, struct e
 		c->mode = EM_PROT64;
 	em_put_gpr(c, RSP, em_stack_size(c) == 2 ? 2 : 8, sp);
 	r = push_inner(c, f, old_ss, old_sp, params, count);
+	if (r == EM_FAULT && c->fault.vector == EM_EX_SS)
+		return em_sel_fault(c, EM_EX_SS, sel);	/* no room on the new stack */
 	if (r == EM_DONE)
 		r = enter_code(c, d, cs, f->off);
 	if (r == EM_DONE)

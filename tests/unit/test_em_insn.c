@@ -863,6 +863,16 @@ START_TEST(call_gate_faults)
 	ck_assert_uint_eq(m.c.cpl, 3);
 	ck_assert_uint_eq(GPR(RSP), 0x8000);
 	ck_assert_uint_eq(m.seg[EM_SS].sel, SEL_DATA3);
+	/* no room on the new stack: its selector is to blame */
+	poke(TSS_BASE + 4, 0x9000, 4);
+	machine_desc(&m, SEL_DATA0, 0, 0x8fff, 0x493);
+	ck_assert_int_eq(machine_run(&m, "\x9a\0\0\0\0\x63\0", 7), EM_DONE);
+	user_mode();
+	GPR(RSP) = 0x8000;
+	m.c.rip = 0x1000;
+	poke(TSS_BASE + 4, 0x9004, 4);
+	ck_fault(machine_run(&m, "\x9a\0\0\0\0\x63\0", 7), EM_EX_SS, SEL_DATA0);
+	ck_assert_uint_eq(m.c.cpl, 3);
 	m.ram[GDT_BASE + SEL_GATE + 5] = 0x8c;	/* DPL 0 */
 	ck_fault(machine_run(&m, "\x9a\0\0\0\0\x63\0", 7), EM_EX_GP, SEL_GATE);
 	m.ram[GDT_BASE + SEL_GATE + 5] = 0x6c;	/* absent */
