@@ -274,6 +274,30 @@ static void failure_in_user_mode(void)
 	user_mode_failure(true);
 }
 
+/* PMOVZXBW of eight bytes of MMIO. */
+GUEST(g_widen, 64, "mov %cr4, %rax; or $0x200, %rax; mov %rax, %cr4; mov $0xd0000000, %rbx\n"
+		   "pmovzxbw (%rbx), %xmm1; movq %xmm1, %rax; psrldq $8, %xmm1; movq %xmm1, %rdx; hlt");
+
+static void vector_mmio(void)
+{
+	const uint64_t in = 0x8877665544332211;
+	struct kvm_regs r;
+	struct tvm t;
+
+	vm_new(&t);
+	GUEST_START(&t, LONG, g_widen);
+	if (!RUN_TO(&t, KVM_EXIT_MMIO))
+		return;
+	CHECK_EQ(t.run->mmio.len, 8);
+	CHECK(!t.run->mmio.is_write);
+	memcpy(t.run->mmio.data, &in, 8);
+	RUN_TO(&t, KVM_EXIT_HLT);
+	r = get_regs(&t);
+	CHECK_EQ(r.rax, 0x0044003300220011);
+	CHECK_EQ(r.rdx, 0x0088007700660055);
+	tvm_close(&t);
+}
+
 /* The x87 on MMIO: 64 bits in, 80 bits out, in pieces of 8 and 2. */
 GUEST(g_x87, 64, "mov $0xd0000000, %rbx; fninit; fldl (%rbx); fstpt 16(%rbx); fnstsw %ax; hlt");
 
@@ -398,6 +422,6 @@ static void enter_protected_mode(void)
 
 TEST_MAIN(T(port_out), T(port_in), T(port_string), T(mmio), T(moved_while_pending),
 	  T(hlt), T(shutdown), T(internal_error),
-	  T(internal_error_bytes), T(failure_in_user_mode), T(x87_mmio), T(immediate_exit), T(run_with_argument), T(run_fields),
+	  T(internal_error_bytes), T(failure_in_user_mode), T(vector_mmio), T(x87_mmio), T(immediate_exit), T(run_with_argument), T(run_fields),
 	  T(run_cr8),
 	  T(impossible_state), T(enter_protected_mode))
