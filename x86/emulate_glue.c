@@ -695,7 +695,8 @@ static bool emul_has(struct em_ctx *ctx, enum em_feature what)
 	/* the exits of these are NOPs whatever CPUID says, unless the VMM has turned that quirk off */
 	if (what == EM_HAS_MONITOR)
 		return x86_has_mwait(vcpu);
-	if (!test_cpu_cap(&boot_cpu_data, f))
+	/* what the vendor took away (INVPCID under shadow paging) would not be done right */
+	if (!test_cpu_cap(&boot_cpu_data, f) || hw_caps.cpuid_clear[f / 32] & BIT(f % 32))
 		return false;
 	return !emul_features[what].by_cpuid || x86_guest_has(vcpu, f);
 }
