@@ -1011,6 +1011,12 @@ static void complain(const struct state *in, const struct outcome *em,
 			printf("  data+%x %02x/%02x\n", i, shadow[i], data[i]);
 }
 
+/* #SS, #GP, #PF, #AC */
+static bool memory_fault(unsigned int vector)
+{
+	return vector < 32 && BIT(vector) & (BIT(12) | BIT(13) | BIT(14) | BIT(17));
+}
+
 /*
  * Where processors differ among themselves, or from one run to the next, and
  * both ways are right. All of it is in Documentation/errata.md.
@@ -1028,9 +1034,9 @@ static bool tolerated(const struct outcome *em, const struct outcome *nat, const
 	if (em->vector == 12 && nat->vector == 13 &&
 	    (ctx.insn.flags & (EMF_ALIGN | EMF_ALIGN_SSE) || is_one_of(fn, areas, ARRAY_SIZE(areas))))
 		return true;
-	/* CMPS with two bad operands: either fault. */
-	if (em->vector == 14 && fn == em_i_cmps &&
-	    (nat->vector == 17 || (nat->vector == 14 && em->cr2 != nat->cr2)))
+	/* CMPS with two bad operands: either one's fault. */
+	if (fn == em_i_cmps && memory_fault(em->vector) && memory_fault(nat->vector) &&
+	    (em->vector != nat->vector || em->cr2 != nat->cr2))
 		return true;
 	/* The environment and the state of the x87: any part may be touched first. */
 	if (em->vector == 14 && nat->vector == 14 && em->cr2 != nat->cr2 &&
