@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which opcodes exist: to tell what this emulator lacks (EM_UNSUPPORTED) from what
- * no processor has (#UD). Only of use for rows that are known by their length.
+ * no processor has, or no guest of ours is offered (#UD). Only of use for rows that
+ * are known by their length.
  *
  * One byte for each opcode: under which mandatory prefixes it is an instruction, the
  * lower half for legacy encodings, the upper one for VEX.
@@ -39,13 +40,10 @@ static const u8 exists_0f38[256] = {
 	[0x1c ... 0x1e] = PS_PD | V(P66),
 	[0x28 ... 0x29] = BOTH(P66), [0x2b] = BOTH(P66),
 	[0x36] = V(P66), [0x37 ... 0x41] = BOTH(P66), [0x45 ... 0x47] = V(P66),
-	[0x49] = V(NP | P66 | F2), [0x4b] = V(P66 | F3 | F2),
-	[0x50 ... 0x51] = V(ALL), [0x52 ... 0x53] = V(P66), [0x5c] = V(F3 | F2), [0x5e] = V(ALL),
-	[0x72] = V(F3), [0x80 ... 0x81] = P66, [0x90 ... 0x93] = V(P66), [0x96 ... 0x9f] = V(P66),
+	[0x50 ... 0x51] = V(ALL), [0x52 ... 0x53] = V(P66), [0x72] = V(F3), [0x90 ... 0x93] = V(P66), [0x96 ... 0x9f] = V(P66),
 	[0xa6 ... 0xaf] = V(P66), [0xb0] = V(ALL), [0xb1] = V(P66 | F3), [0xb4 ... 0xbf] = V(P66),
 	[0xc8 ... 0xcd] = NP, [0xcf] = BOTH(P66),
-	[0xd8] = F3, [0xdb] = BOTH(P66), [0xdc ... 0xdf] = P66 | F3 | V(P66),
-	[0xfa ... 0xfb] = F3, [0xfc] = ALL,
+	[0xdb ... 0xdf] = BOTH(P66),
 };
 
 static const u8 exists_0f3a[256] = {

@@ -71,6 +71,7 @@ START_TEST(exists_or_not)
 	ck_assert_int_eq(RUN("\xc4\xe2\x79\x98\x03"), EM_UNSUPPORTED);	/* vfmadd132ps */
 	ck_assert_int_eq(RUN("\xc4\xe3\x79\x4a\x03\x10"), EM_UNSUPPORTED);	/* vblendvps */
 	ck_assert_int_eq(RUN("\x62\xf1\x7c\x48\x58\x03"), EM_UNSUPPORTED);	/* EVEX */
+	ck_assert_int_eq(RUN("\x66\x0f\x38\xdc\x03"), EM_UNSUPPORTED);	/* aesenc */
 	RAISES("\x0f\x38\x98\x03", EM_EX_UD);	/* VEX only */
 	RAISES("\xf3\x0f\x38\x00\x03", EM_EX_UD);
 	RAISES("\x66\x0f\x38\x0c\x03", EM_EX_UD);
@@ -85,6 +86,10 @@ START_TEST(exists_or_not)
 	RAISES("\xf3\x0f\xae\xe8", EM_EX_UD);	/* incssp */
 	RAISES("\xf3\x0f\xae\x23", EM_EX_UD);	/* ptwrite */
 	RAISES("\x66\x0f\xae\xf3", EM_EX_UD);	/* tpause */
+	RAISES("\x66\x0f\x38\x80\x03", EM_EX_UD);	/* invept */
+	RAISES("\xf3\x0f\x38\xdc\x03", EM_EX_UD);	/* aesenc128kl */
+	RAISES("\xf2\x0f\x38\xf8\x03", EM_EX_UD);	/* enqcmd */
+	RAISES("\xc4\xe2\x79\x49\x03", EM_EX_UD);	/* sttilecfg */
 	RAISES("\x0f\x01\xfd", EM_EX_UD);	/* rdpru */
 	RAISES("\x0f\x01\xc2", EM_EX_UD);	/* vmlaunch */
 	ck_assert_int_eq(RUN("\xf3\x0f\x1e\xfa"), EM_DONE);	/* endbr64 */
