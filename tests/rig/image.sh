@@ -171,8 +171,7 @@ l2_tree() {	# PKGDIR RELEASE BUSYBOX-DIR ROOT
 	cp "$(vmlinuz_of "$1" "$2")" "$4/l2/vmlinuz"
 }
 
-# A 32-bit guest: a directory with vmlinuz and initrd, for guest -k. What it needs
-# is built into the kernel.
+# A 32-bit guest: a directory with vmlinuz and initrd, for guest -k.
 l2_32_tree() {	# PKGDIR RELEASE BUSYBOX-DIR BUSYBOX-DIR-THAT-RUNS-HERE
 	local r=$TMP/l2 a
 	mkdir -p "$OUT" "$r"/{bin,dev,proc,sys,tmp,mnt}
@@ -181,6 +180,8 @@ l2_32_tree() {	# PKGDIR RELEASE BUSYBOX-DIR BUSYBOX-DIR-THAT-RUNS-HERE
 	for a in $("$4/bin/busybox" --list); do
 		[ "$a" = busybox ] || ln -s busybox "$r/bin/$a"
 	done
+	# shellcheck disable=SC2086
+	copy_modules "$1" "$2" "$r" $L2_MODULES
 	install -m 755 "$RIG/l2fs/init" "$r/init"
 	pack "$r" >"$OUT/initrd"
 	cp "$(vmlinuz_of "$1" "$2")" "$OUT/vmlinuz"
@@ -198,13 +199,18 @@ l2_32() {
 	echo "$dir"
 }
 
-# What lane others boots. GRUB lies as on a disk: the boot sector, then what it loads.
-others_tree() {	# MEMTEST-DIR GRUB-DIR OVMF-DIR INSTALLER-DIR XEN-DIR 686 686-PAE ROOT
-	local to=$8/others grub=$2/usr/lib/grub/i386-pc
+# The 32-bit guests, beside /l2.
+guests32_tree() {	# 686 686-PAE ROOT
+	cp -r "$1" "$3/l2-686" && cp -r "$2" "$3/l2-686-pae"
+}
+
+# What else lane others boots. GRUB lies as on a disk: the boot sector, then what it loads.
+others_tree() {	# MEMTEST-DIR GRUB-DIR OVMF-DIR INSTALLER-DIR XEN-DIR ROOT
+	local to=$6/others grub=$2/usr/lib/grub/i386-pc
 	mkdir -p "$to"
 	cp "$1/boot/memtest86+x64.bin" "$to/memtest" && cp "$3/usr/share/ovmf/OVMF.fd" "$to/" &&
 	cp "$4"/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/{linux,initrd.gz} "$to/" &&
-	zcat "$5"/boot/xen-*.gz >"$to/xen" && cp -r "$6" "$to/686" && cp -r "$7" "$to/686-pae" || return 1
+	zcat "$5"/boot/xen-*.gz >"$to/xen" || return 1
 	printf '%s\n' 'serial --unit=0 --speed=115200' 'terminal_input serial' 'terminal_output serial' >"$TMP/grub.cfg"
 	"$2/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$(lib_path "$2")" "$2/usr/bin/grub-mkimage" \
 		-d "$grub" -O i386-pc -p '(hd0)/' -c "$TMP/grub.cfg" -o "$TMP/core" biosdisk serial terminal normal echo &&
@@ -230,8 +236,7 @@ l2_of_emulator() {
 }
 
 # l1_pieces KERNEL [WITH]: print the files to concatenate, in order. WITH "tracing" adds
-# perf and kvm_stat, "others"
-# the guests of that lane.
+# perf and kvm_stat, "32bit" the 32-bit guests, "others" all guests of that lane.
 l1_pieces() {
 	local pkg rel bb q72 q10 perf stat dirs
 	pkg=$(kernel_dir "$1") && rel=$(kernel_release "$1") || exit 2
@@ -243,6 +248,11 @@ l1_pieces() {
 	piece l2 "$(l2_of_emulator)" "$pkg" "$rel" "$bb" || exit 2
 	piece files own_files || exit 2
 	case ${2:-} in
+	32bit|others)
+		dirs=("$(l2_32 686)" "$(l2_32 686-pae)")
+		piece guests32 guests32_tree "${dirs[@]}" || exit 2 ;;
+	esac
+	case ${2:-} in
 	tracing)
 		perf=$(unpacked --closure bookworm linux-perf python3) || exit 2
 		stat=$CACHE/pkg/kvm_stat-$(version_of bookworm linux-source-6.1) || exit 2
@@ -251,7 +261,7 @@ l1_pieces() {
 	others)
 		dirs=("$(unpacked bookworm memtest86+)" "$(unpacked --closure bookworm grub-common grub-pc-bin)"
 		      "$(unpacked bookworm ovmf)" "$(unpacked bookworm debian-installer-12-netboot-amd64)"
-		      "$(unpacked bookworm xen-hypervisor-4.17-amd64)" "$(l2_32 686)" "$(l2_32 686-pae)")
+		      "$(unpacked bookworm xen-hypervisor-4.17-amd64)")
 		piece others others_tree "${dirs[@]}" || exit 2 ;;
 	esac
 }
