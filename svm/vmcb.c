@@ -182,8 +182,8 @@ static void svm_flush_cr0(struct kvm_vcpu *vcpu)
 	}
 
 	/*
-	 * Emulators have been seen (QEMU 10.0) that look at CR0's bit for reads of any
-	 * control register; without nested paging the guest must not see CR3.
+	 * QEMU 10.0's emulator looks at CR0's bit for reads of any control register
+	 * (tests/rig/qemu-cr-read.patch); without nested paging the guest must not see CR3.
 	 */
 	svm_intercept(svm, SVM_I_CR_READ(0), hw != cr0 || !hw_caps.tdp);
 	svm_intercept(svm, SVM_I_CR_WRITE(0), hw != cr0);
