@@ -320,10 +320,9 @@ void mmu_invlpg(struct kvm_vcpu *vcpu, gva_t gva)
 }
 EXPORT_SYMBOL_GPL(mmu_invlpg);
 
-void mmu_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len)
+bool mmu_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len)
 {
-	if (!hw_caps.tdp)
-		shadow_guest_wrote(vcpu, gpa, len);
+	return !hw_caps.tdp && shadow_guest_wrote(vcpu, gpa, len);
 }
 
 /*

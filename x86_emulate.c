@@ -130,6 +130,7 @@ static void begin(struct em_ctx *c)
 	memset(&c->retire, 0, sizeof(c->retire));
 	memset(&c->fault, 0, sizeof(c->fault));
 	c->executing = true;
+	c->give_way = false;
 }
 
 static void finish(struct em_ctx *c)

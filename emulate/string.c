@@ -4,8 +4,9 @@
  *
  * Each element is committed when it is done, so that a fault, an exit to
  * userspace or an interrupt finds rcx, rsi and rdi telling how far the
- * instruction got. A long repeat gives way after a while with EM_RESTART: the
- * guest enters again at the same rip, pending interrupts are taken first.
+ * instruction got. A long repeat gives way after a while with EM_RESTART, or as
+ * soon as a callback says that the guest needs no help any more: the guest enters
+ * again at the same rip, pending interrupts are taken first.
  *
  * Port strings move as many elements as fit into ctx->io_buf and into the page
  * at once. The destination of INS is probed before the port is read: data once
@@ -144,7 +145,7 @@ static enum em_result repeat(struct em_ctx *c, em_fn one, bool compares)
 	if (!c->insn.rep)
 		return one(c);
 	for (n = 0; em_gpr(c, RCX, asize); n++) {
-		if (n == YIELD_AFTER)
+		if (n == YIELD_AFTER || c->give_way)
 			return EM_RESTART;
 		r = one(c);
 		if (r != EM_DONE)

@@ -339,6 +339,7 @@ struct em_ctx {
 	u64 cr4;
 	u64 efer;
 	bool intel;		/* vendor of the guest's CPUID: SYSCALL/SYSENTER rules */
+	bool give_way;		/* set by a callback: the guest can go on with this repeat itself */
 
 	/* Out. */
 	struct em_fault fault;

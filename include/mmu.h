@@ -62,8 +62,11 @@ gpa_t mmu_gva_to_gpa(struct kvm_vcpu *vcpu, gva_t gva, u64 access, struct mmu_fa
 /* KVM_TRANSLATE and debuggers: no permission checks, no side effects. */
 gpa_t mmu_gva_to_gpa_system(struct kvm_vcpu *vcpu, gva_t gva);
 
-/* The emulator wrote @len bytes at @gpa, within a page: were they the guest's page tables? srcu held. */
-void mmu_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len);
+/*
+ * The emulator wrote @len bytes at @gpa, within a page: were they the guest's page tables? True:
+ * they were, and the page is not protected any more. srcu held.
+ */
+bool mmu_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len);
 /*
  * The emulator can't do the instruction at RIP. True: it was needed only because
  * of us, and is not any more. srcu held.

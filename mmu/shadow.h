@@ -183,8 +183,8 @@ void shadow_forget(struct kvm *kvm);
 bool shadow_allow_write(struct kvm *kvm, gfn_t gfn, bool write);
 /* Bring all tables that fell behind in step. */
 void shadow_sync_all(struct kvm_vcpu *vcpu);
-/* The emulator wrote. Takes mmu_lock. */
-void shadow_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len);
+/* The emulator wrote. True if the page had tables and lost them by that. Takes mmu_lock. */
+bool shadow_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len);
 /* Give up the tables of @gfn. True if there were any. Takes mmu_lock. */
 bool shadow_unprotect(struct kvm *kvm, gfn_t gfn);
 

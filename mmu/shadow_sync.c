@@ -23,7 +23,9 @@
  *
  * A page that was a table once and is something else now would cost an exit for
  * each write. Many writes with no use between them, or writes that no table
- * gets, give such tables away (flooding); they are given up.
+ * gets, give such tables away (flooding); they are given up. A string instruction
+ * that does that (a page is cleared) is then left to the guest: emulating the rest
+ * of the page would cost more than all that the table ever saved.
  */
 #include <linux/mm.h>
 #include <linux/uaccess.h>
@@ -178,10 +180,11 @@ static struct shadow_table *next_written(struct kvm *kvm, gfn_t gfn, unsigned in
 }
 
 /* Any table may go with what is dropped, so the search begins anew each time. */
-void shadow_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len)
+bool shadow_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len)
 {
 	struct kvm *kvm = vcpu->kvm;
 	struct shadow_table *t;
+	bool lost = false;
 	unsigned int round;
 
 	shadow_lock(kvm);
@@ -189,8 +192,10 @@ void shadow_guest_wrote(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len)
 	while ((t = next_written(kvm, gpa_to_gfn(gpa), round))) {
 		t->write_round = round;
 		wrote_to(kvm, t, offset_in_page(gpa), len);
+		lost = !shadow_first(kvm, gpa_to_gfn(gpa));
 	}
 	shadow_unlock(kvm);
+	return lost;
 }
 
 bool shadow_unprotect(struct kvm *kvm, gfn_t gfn)

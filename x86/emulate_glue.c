@@ -210,12 +210,19 @@ static enum em_result emul_read_mem(struct em_ctx *ctx, u64 la, void *buf, unsig
 	return EM_DONE;
 }
 
+/* A page of the guest's tables that it clears, say, is none after the first few elements. */
+static void guest_wrote(struct x86_emul *e, gpa_t gpa, unsigned int n)
+{
+	if (mmu_guest_wrote(e->vcpu, gpa, n))
+		e->ctx.give_way = true;
+}
+
 /* False: it is no memory. */
 static bool write_memory(struct x86_emul *e, gpa_t gpa, const void *data, unsigned int n)
 {
 	if (surely_device(e, gpa) || kvm_vcpu_write_guest(e->vcpu, gpa, data, n))
 		return false;
-	mmu_guest_wrote(e->vcpu, gpa, n);
+	guest_wrote(e, gpa, n);
 	return true;
 }
 
@@ -292,7 +299,7 @@ static enum em_result emul_cmpxchg_mem(struct em_ctx *ctx, u64 la, const void *o
 	memcpy(expected, old, size);
 	switch (kvm_vcpu_cmpxchg_guest(e->vcpu, gpa, expected, new, size)) {
 	case 0:
-		mmu_guest_wrote(e->vcpu, gpa, size);
+		guest_wrote(e, gpa, size);
 		return EM_DONE;
 	case 1:
 		return EM_RESTART;

@@ -111,6 +111,8 @@ static enum em_result op_write(struct em_ctx *c, u64 la, const void *buf, unsign
 	assert(size <= EM_MAX_ACCESS && acc & EM_ACC_WRITE);
 	if (is_dev(la, size))
 		return acc & EM_ACC_PROBE ? EM_DONE : device(M(c), true, la, (void *)buf, size);
+	if (M(c)->gives_way_at && la >= M(c)->gives_way_at)
+		c->give_way = true;
 	return access_ram(M(c), la, (void *)buf, size, acc, true);
 }
 

@@ -60,6 +60,7 @@ struct machine {
 	u64 pkru;
 	bool dry;		/* no random numbers */
 	unsigned int races;	/* this many locked writes will lose a race */
+	u64 gives_way_at;	/* a write at or above it says that a repeat may end */
 };
 
 /* Registers as after reset, except that segments start at 0 and rip at 0x1000. */

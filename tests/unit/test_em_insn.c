@@ -287,6 +287,31 @@ START_TEST(rep_yields)
 }
 END_TEST
 
+/* As soon as a callback says so, keeping what it did; and only that once. */
+START_TEST(rep_gives_way)
+{
+	machine_prot(&m, true);
+	m.gives_way_at = 0x20003;
+	GPR(RDI) = 0x20000;
+	GPR(RCX) = 10;
+	GPR(RAX) = 0x5a;
+	ck_assert_int_eq(RUN(rep_stosb), EM_RESTART);
+	ck_assert_uint_eq(GPR(RCX), 6);
+	ck_assert_uint_eq(GPR(RDI), 0x20004);
+	ck_assert_uint_eq(m.c.rip, 0x1000);
+	ck_assert_uint_eq(peek(0x20000, 4), 0x5a5a5a5a);
+	m.gives_way_at = 0;
+	ck_assert_int_eq(RUN(rep_stosb), EM_DONE);
+	ck_assert_uint_eq(GPR(RCX), 0);
+	/* the last element: nothing is left to give away */
+	m.gives_way_at = 0x20003;
+	GPR(RDI) = 0x20000;
+	GPR(RCX) = 4;
+	ck_assert_int_eq(RUN(rep_stosb), EM_DONE);
+	ck_assert_uint_eq(m.c.rip, 0x1004);
+}
+END_TEST
+
 START_TEST(rep_single_steps)
 {
 	machine_prot(&m, true);
@@ -1342,8 +1367,8 @@ int main(void)
 		{ "device", { device_read, device_rmw, device_stack, device_locked, device_jump,
 			      device_vector, vector_rules } },
 		{ "string", { rep_to_device, rep_device_to_device, rep_faults_midway, rep_yields,
-			      rep_single_steps, rep_compares, port_strings, large_outs_can_wait,
-			      ins_probes_first } },
+			      rep_gives_way, rep_single_steps, rep_compares, port_strings,
+			      large_outs_can_wait, ins_probes_first } },
 		{ "locked", { lost_race, double_cmpxchg } },
 		{ "decode", { too_long, at_the_edge, insn_lengths } },
 		{ "real", { real_far, real_interrupts, real_segments, real_system, real_ports } },
