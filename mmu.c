@@ -311,11 +311,58 @@ void mmu_new_cr3(struct kvm_vcpu *vcpu, u64 cr3)
 	mmu_flush_guest(vcpu);
 }
 
+/* Has the guest used all of its tables that the walk came by? */
+static bool all_accessed(const struct mmu_mode *mode, const struct walk *w)
+{
+	int level;
+
+	for (level = mode->levels; level >= w->level; level--)
+		if (!(w->entry[level] & SHADOW_A))
+			return false;
+	return true;
+}
+
+/* What can be had without waiting; a page that can't is left to a fault. */
+static void map_ahead(struct kvm_vcpu *vcpu, struct mmu_pf *pf)
+{
+	pf->slot = kvm_vcpu_gfn_to_slot(vcpu, pf->gfn);
+	if (!pf->slot || shadow_stock_fill(&vcpu->arch.mmu.shadow.stock))
+		return;
+	pf->seq = READ_ONCE(vcpu->kvm->invalidate_seq);
+	smp_rmb();	/* as in map_fault() */
+	pf->hva = kvm_slot_hva(pf->slot, pf->gfn);
+	pf->pfn = kvm_slot_gfn_to_pfn(pf->slot, pf->gfn, true, false, &pf->host_writable);
+	if (kvm_pfn_is_bad(pf->pfn))
+		return;
+	shadow_map(vcpu, pf);
+	kvm_release_pfn(pf->pfn, false);
+}
+
+/*
+ * A page that the guest has just put in another's place, as copy on write does: it
+ * will touch it next, and to map it now costs less than that fault's exit. The walk
+ * sets no bits, so nothing is granted that waits for one.
+ */
+static void invlpg_map(struct kvm_vcpu *vcpu, gva_t gva)
+{
+	const struct mmu_mode *mode = guest_mode(vcpu);
+	struct walk_req req = walk_req_for(vcpu, mode, gva, MMU_ACC_SYSTEM);
+	struct walk w;
+	struct mmu_pf pf = { .gva = req.addr, .walk = &w };
+
+	if (mode->levels < 4 || walk_guest(mode, &req, &guest_walk_ops, vcpu, &w) != WALK_OK ||
+	    !all_accessed(mode, &w))
+		return;
+	pf.gpa = w.gpa;
+	pf.gfn = gpa_to_gfn(w.gpa);
+	map_ahead(vcpu, &pf);
+}
+
 void mmu_invlpg(struct kvm_vcpu *vcpu, gva_t gva)
 {
 	vcpu->stat.invlpg++;
-	if (!hw_caps.tdp)
-		shadow_invlpg(vcpu, gva);
+	if (!hw_caps.tdp && shadow_invlpg(vcpu, gva))
+		invlpg_map(vcpu, gva);
 	vendor_call(flush_tlb)(vcpu, X86_FLUSH_GVA, gva);
 }
 EXPORT_SYMBOL_GPL(mmu_invlpg);

@@ -462,7 +462,17 @@ int shadow_load(struct kvm_vcpu *vcpu, const struct mmu_mode *mode)
 	return 0;
 }
 
-static void invlpg_locked(struct kvm_vcpu *vcpu, gva_t gva)
+/* Does the guest's entry @i of @t lead to a page that it has used already? */
+static bool maps_used_page(struct kvm_vcpu *vcpu, const struct shadow_table *t, unsigned int i)
+{
+	gpa_t gpa = gfn_to_gpa(t->gfn) + shadow_entry_offset(t->role, i);
+	u64 entry = 0;
+
+	return !kvm_vcpu_read_guest_atomic(vcpu, gpa, &entry, shadow_entry_size(t->role)) &&
+	       (entry & SHADOW_P) && (entry & SHADOW_A);
+}
+
+static bool invlpg_locked(struct kvm_vcpu *vcpu, gva_t gva)
 {
 	struct shadow_table *t = root_for(vcpu, gva);
 	unsigned int i;
@@ -470,28 +480,32 @@ static void invlpg_locked(struct kvm_vcpu *vcpu, gva_t gva)
 	while (t) {
 		i = shadow_index(gva, t->role.level);
 		if (!(t->pt[i] & SHADOW_P))
-			return;
+			return false;
 		if (shadow_is_leaf(t, t->pt[i]))
 			break;
 		t = shadow_below(t->pt[i]);
 	}
-	if (t && shadow_is_behind(t))
-		shadow_drop(vcpu->kvm, t, i);
+	if (!t || !shadow_is_behind(t))
+		return false;
+	shadow_drop(vcpu->kvm, t, i);
+	return maps_used_page(vcpu, t, i);
 }
 
 /*
  * Only tables that fell behind can hold what the guest wants forgotten. Whoever
  * let one fall behind did so before the guest changed it, thus before this.
  */
-void shadow_invlpg(struct kvm_vcpu *vcpu, gva_t gva)
+bool shadow_invlpg(struct kvm_vcpu *vcpu, gva_t gva)
 {
 	struct kvm *kvm = vcpu->kvm;
+	bool again;
 
 	if (list_empty_careful(&shadow_of(kvm)->unsync))
-		return;
+		return false;
 	shadow_lock(kvm);
-	invlpg_locked(vcpu, gva);
+	again = invlpg_locked(vcpu, gva);
 	shadow_unlock(kvm);
+	return again;
 }
 
 /* ---- slots and the host's mm ------------------------------------------------------------------ */

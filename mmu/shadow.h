@@ -158,7 +158,8 @@ int shadow_emulate_write(struct kvm_vcpu *vcpu, const struct mmu_pf *pf);
 
 /* Roots for the guest's CR3 and mode exist and are in step. 0 or -errno; may sleep. */
 int shadow_load(struct kvm_vcpu *vcpu, const struct mmu_mode *mode);
-void shadow_invlpg(struct kvm_vcpu *vcpu, gva_t gva);
+/* True if the guest has another page, or the same with other rights, there now. */
+bool shadow_invlpg(struct kvm_vcpu *vcpu, gva_t gva);
 
 int shadow_slot_prepare(struct kvm_memory_slot *slot);	/* 0 or -ENOMEM */
 void shadow_slot_free(struct kvm_memory_slot *slot);
