@@ -166,7 +166,9 @@ l2_tree() {	# PKGDIR RELEASE BUSYBOX-DIR ROOT
 	# shellcheck disable=SC2086
 	copy_modules "$1" "$2" "$r" $L2_MODULES
 	install -m 755 "$RIG/l2fs/init" "$r/init"
-	gcc -O2 -static -s -o "$r/bin/fill" "$RIG/l2fs/fill.c" || return 1
+	for a in fill churn; do
+		gcc -O2 -static -s -o "$r/bin/$a" "$RIG/l2fs/$a.c" || return 1
+	done
 	pack "$r" >"$4/l2/initrd"
 	cp "$(vmlinuz_of "$1" "$2")" "$4/l2/vmlinuz"
 }
