@@ -359,7 +359,7 @@ static void *disturb(void *arg)
 static uint64_t swap_writes(void)
 {
 	FILE *f = fopen("/proc/vmstat", "r");
-	unsigned long long n, found = 0;
+	unsigned long long n, found = ~0ull;
 	char word[64];
 
 	REQUIRE(f);
@@ -367,6 +367,7 @@ static uint64_t swap_writes(void)
 		if (!strcmp(word, "pswpout"))
 			found = n;
 	fclose(f);
+	REQUIRE(found != ~0ull);	/* a kernel without CONFIG_VM_EVENT_COUNTERS */
 	return found;
 }
 
