@@ -9,20 +9,20 @@ import itertools
 import random
 import struct
 
-from machine import (ARENA, CODE, DATA, GDT, INNER_SP, IP, LDT, PLACES, S, SP, TARGET, TSS16B, TSS32,
-                     TSS32B, TSS64, TSS64B, desc, gate, tss16, tss32)
+from machine import (ARENA, DATA, GDT, IP, LDT, PLACES, S, SP, TARGET, TSS16B, TSS32, TSS32B, TSS64, TSS64B, desc, gate,
+                     tss16, tss32)
 
 ALL = tuple(PLACES)
 PROTECTED = tuple(p for p in ALL if p not in ("real", "v86"))
 LEGACY = ("p32.0", "p32.3", "p16.0", "p16.3", "g32.0", "g32.3")
 LONG = ("l64.0", "l64.3", "c32.0", "c32.3", "c16.0", "c16.3")
 LONG64 = ("l64.0", "l64.3")
-KERNEL = ("real", "p32.0", "p16.0", "l64.0", "c32.0", "c16.0")
-USER = ("v86", "p32.3", "p16.3", "l64.3", "c32.3", "c16.3")
+KERNEL = tuple(p for p in ALL if not PLACES[p]["cpl"])
+USER = tuple(p for p in ALL if PLACES[p]["cpl"])
 CF, TF, IF, OF, NT, RF, VM, AC, VIF, VIP, ID = (
     1, 1 << 8, 1 << 9, 1 << 11, 1 << 14, 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 21)
 VME, PVI, TSD, DE, UMIP, FSGSBASE, OSXSAVE = 1, 2, 4, 8, 1 << 11, 1 << 16, 1 << 18
-PCE = 1 << 8
+PCE, MCE = 1 << 8, 1 << 6
 
 
 class Case:
@@ -89,7 +89,7 @@ def iopl(state, level):
 # ---- one operand or none ---------------------------------------------------------------
 
 SIMPLE = ("cli", "sti", "clts", "wbinvd", "invd", "clac", "stac", "swapgs", "rsm", "ud2", "xgetbv", "monitor",
-          "mwait", "rdtsc", "rdtscp", "rdpmc", "sysenter", "sysexit", "syscall", "sysretl", "int3", "int $0x21",
+          "mwait", "rdtsc", "rdtscp", "rdpmc", "sysenter", ".byte 0x0f, 0x35", "syscall", "sysretl", "int3", "int $0x21",
           "int $0x20", "int $0x24", ".byte 0xf1", ".byte 0x0f, 0xff", "rdmsr", "wrmsr", "xsetbv", "vmrun", "vmmcall",
           "stgi", "clgi", "skinit", "invlpga", "vmload", "vmsave")
 VOLATILE = {"rdtsc": "ax,dx", "rdtscp": "ax,cx,dx"}
@@ -211,7 +211,7 @@ def popf(_):
 # ---- ports -----------------------------------------------------------------------------------
 
 PORT_INSNS = (("in %dx, %al", 1), ("in %dx, %ax", 2), ("in %dx, %eax", 4), ("out %al, %dx", 1), ("out %ax, %dx", 2),
-              ("out %eax, %dx", 4), ("in $0x80, %al", 0), ("out %al, $0x80", 0), ("insb", 1), ("outsl", 4), ("rep outsb", 1))
+              ("out %eax, %dx", 4), ("in $0xed, %al", 1), ("out %al, $0xed", 1), ("insb", 1), ("outsl", 4), ("rep outsb", 1))
 
 
 @family(900)
@@ -400,6 +400,10 @@ def far_real(_):
                        [data(off, sel, size=width // 8)])
 
 
+# System types but that of an idle task: a random one would have nothing to go on with.
+NO_TASKS = tuple(t for t in range(16) if t not in (1, 9))
+
+
 @family(2000)
 def far_gate(rng):
     """Through a call gate, which may be wrong, to a code segment, which may be wrong."""
@@ -413,7 +417,7 @@ def far_gate(rng):
             if rng.random() < 0.06:
                 target = rng.choice((0, 3, 0x3F8, 0xFFF8))
             off = landing(d, place)
-            g = gate(kind if rng.random() < 0.9 else rng.randrange(16), target, off, rng.choice((3, 3, 3, 0, 1, 2)),
+            g = gate(kind if rng.random() < 0.9 else rng.choice(NO_TASKS), target, off, rng.choice((3, 3, 3, 0, 1, 2)),
                      p=rng.random() < 0.9, count=rng.choice((0, 0, 1, 3, 31)) if place not in LONG else 0)
             high = rng.choice((0, 0, 0, 0, 1 << 15, 0x1F00 << 32, 0x0100 << 32)) if place in LONG else 0
             sel = TARGET | rng.randrange(4)
@@ -490,9 +494,10 @@ def iret(rng):
 
 @family(0)
 def iret_to_v86(_):
-    for place, flags in itertools.product(("p32.0", "g32.0", "p32.3", "c32.0", "l64.0"), FLAG_VALUES):
-        frame = struct.pack("<9I", 0x54100, 0x2000, flags & ~TF | VM | 2, 0x15400, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004)
-        yield Case(f"iret_to_v86/{place}/{flags:x}", PLACES[place], "iretl", [(SP, frame)])
+    for place, flags, ip in itertools.product(("p32.0", "g32.0", "p32.3", "c32.0", "l64.0"), FLAG_VALUES,
+                                              (LANDING, 0x50000 + LANDING)):
+        frame = struct.pack("<9I", ip, 0x2000, flags & ~TF | VM | 2, 0x15400, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004)
+        yield Case(f"iret_to_v86/{place}/{flags:x}/{ip:x}", PLACES[place], "iretl", [(SP, frame)])
 
 
 @family(0)
@@ -525,9 +530,9 @@ def software_interrupts(_):
 def syscalls(_):
     """All of them at every place, with the MSRs set so that they lead to INT3."""
     flat = ARENA + LANDING
-    for place, text, sce, secs in itertools.product(ALL, ("syscall", "sysretl", "sysretq", "sysenter", "sysexit", "rex.w sysexit"),
+    for place, text, sce, secs in itertools.product(ALL, ("syscall", "sysretl", "sysretq", "sysenter", ".byte 0x0f, 0x35", ".byte 0x48, 0x0f, 0x35"),
                                                     (0, 1), (0, S["f32_0"])):
-        if text in ("sysretq", "rex.w sysexit") and bits(place) != 64:
+        if text in ("sysretq", ".byte 0x48, 0x0f, 0x35") and bits(place) != 64:
             continue
         for flags in (0, 0xCD5 | IF, TF, VIF):
             state = with_flags(place, flags)
@@ -535,7 +540,7 @@ def syscalls(_):
             state = state.but(efer=state["efer"] & ~1 | sce, star=star, lstar=flat, cstar=flat + 1, sfmask=0x700,
                               secs=secs, sesp=ARENA + 0x5A00, seip=flat)
             state = state.but(cx=flat, dx=flat + 2)
-            if "sysexit" in text:
+            if "0x35" in text:
                 state = state.but(cx=ARENA + 0x5A00)
             if text.startswith("sysret"):
                 if state["bits"] == 64:
@@ -555,17 +560,18 @@ CR_VALUES = {
     0: (0x11, 0x10, 0x80000010, 0x80000011, 0x20000011, 0x60000011, 0x80010011, 0x80050033, 0xA0000011, 0x100000011,
         0x8000003F, 0x8000001D, 0x80000001, 0x8005003B, 0x7FFAFFD1),
     2: (0, 0x12345678, 0xFFFFFFFFFFFFFFFF),
-    4: (0x40, 0x60, 0x41, 0x4F, 0x68, 0x260, 0x660, 0x860, 0x1060, 0x2060, 0x4060, 0x8060, 0x10060, 0x20060, 0x40060, 0x100060,
-        0x200060, 0x400060, 0x1000060, 0x80000060, 0x100000060, 0x6F),
+    4: tuple(pae | MCE | more for pae in (0, 0x20) for more in (
+        0, 1, 2, 4, 8, 0x10, 0x80, 0x100, 0x200, 0x600, 0x800, 0x1000, 0x2000, 0x4000, 0x8000, 0x10000, 0x20000, 0x40000, 0x100000,
+        0x200000, 0x400000, 0x1000000, 0x80000000, 1 << 32, 1 << 63, 0xF)),
     8: (0, 5, 15, 16, 0x100000000, 0xFFFFFFFFFFFFFFFF),
 }
 
 
 def survives(place, number, value):
     """Would the code behind it still run, if the processor takes the value?"""
-    state = PLACES[place]
+    mode = 0x80000001           # PG and PE
     if number == 0:
-        return value & 0x80000001 == state["cr0"] & 0x80000001 or place in LONG and value & 0x80000001 != 0x80000001
+        return value & mode in (PLACES[place]["cr0"] & mode, mode - 1) or place in LONG64 or place in USER
     return number != 4 or place in LONG or not value & 0x20
 
 
@@ -582,7 +588,7 @@ def control_registers(_):
                 if survives(place, n, value):
                     yield Case(f"control_registers/{place}/set{n}/{value:x}", PLACES[place].but(cx=value),
                                f".byte 0x0f, 0x22, {0xC1 | n << 3:#x}" if n < 8 else f"mov {r}, %cr8")
-        for more in (0, 5, 0x10):
+        for more in (0, 5, 0x10) if place in USER or place == "l64.0" else ():
             yield Case(f"control_registers/{place}/lock set0/{more:x}", PLACES[place].but(cx=more), ".byte 0xf0, 0x0f, 0x22, 0xc1")
         yield Case(f"control_registers/{place}/lock get0", PLACES[place], ".byte 0xf0, 0x0f, 0x20, 0xc1")
     for n in (9, 10, 15):
@@ -597,13 +603,14 @@ def debug_registers(_):
     for place, n, de in itertools.product(ALL, range(8), (0, DE)):
         state = with_cr4(PLACES[place], de)
         r = "%rcx" if bits(place) == 64 else "%ecx"
-        for gd in (0, 0x2000):
+        # what is protected must be touched: nobody else can take the protection away
+        for gd in (0, 0x2000) if place in KERNEL and not (de and n in (4, 5)) else (0,):
             s = state.but(dr7=0x400 | gd, dr0=0x1111, dr3=0x3333)
             yield Case(f"debug_registers/{place}/get{n}/{de}/{gd:x}", s, f"mov %db{n}, {r}")
             for value in (0, 0x12345678 & ~0x2000, 0xFFFFDFFF & ~0xFF, 0x112345678 & ~0x2000):
                 if n in (5, 7):
                     value &= ~0xFF          # nothing enabled
-                if bits(place) == 64 or value < 1 << 32:
+                if value < 1 << 32 or bits(place) == 64 and not gd:
                     yield Case(f"debug_registers/{place}/set{n}/{de}/{gd:x}/{value:x}", s.but(cx=value), f"mov {r}, %db{n}")
 
 
@@ -626,10 +633,141 @@ def msrs(_):
             for value in values:
                 if n == 0xC0000080 and place not in LONG and value & 0x100:
                     continue
-                if n == 0xC0000080 and place in LONG and not value & 0x100:
-                    value = value       # LME may not be cleared while paging is on
                 yield Case(f"msrs/{place}/set{n:x}/{value:x}", PLACES[place].but(cx=n, ax=value & 0xFFFFFFFF, dx=value >> 32),
                            "wrmsr")
+
+
+# ---- operands in memory ---------------------------------------------------------------------------------------------
+
+MEMORY_INSNS = ("sgdt M", "sidt M", "sldt M", "str M", "smsw M", "lgdt M", "lldt M", "ltr M", "lmsw M", "verr M", "verw M",
+                "lar M, %edx", "lsl M, %dx", "arpl %dx, M", "lds M, %ecx", "les M, %cx", "lfs M, %ecx", "lgs M, %cx",
+                "ljmpl *M", "lcallw *M", "invlpg M", "movw %ds, M", "movw M, %es", "clflush M")
+# around the limit, in and across the pages that are not there, read-only, the system's
+PLACES_IN_ARENA = (0xFFFF, 0xFFFE, 0xFFFD, 0xFFFB, 0xFFF8, 0x7100, 0x6FFF, 0x6FFD, 0x7FFF, 0x8100, 0x8FFF, 0x9100, 0x7FFC)
+NOT_CANONICAL = (1 << 47, (1 << 47) - 1, (1 << 47) - 3, 0xFFFF7FFFFFFFFFFF, 0xFFFF7FFFFFFFFFFD, (1 << 64) - 3)
+
+
+def in_mode(place, text):
+    """Whether the instruction exists there."""
+    return bits(place) != 64 or not text.startswith(("arpl", "lds", "les"))
+
+
+def runs_away(place, text, off):
+    """Would it load a table, or go to a place, that happens to lie there?"""
+    if text.startswith("lgdt"):
+        return place in KERNEL
+    return place in ("real", "v86") and ("jmp" in text and off < 0xFFFB or "call" in text and off < 0xFFFD)
+
+
+@family(2500)
+def operands(rng):
+    for place, text in itertools.product(ALL, MEMORY_INSNS):
+        if not in_mode(place, text):
+            continue
+        for seg in ("", "", "%ss:", "%cs:", "%gs:", "%fs:"):
+            off = rng.choice(PLACES_IN_ARENA) + base(place)
+            if bits(place) == 64 and rng.random() < 0.4:
+                off = rng.choice(NOT_CANONICAL)
+            if runs_away(place, text, off):
+                continue
+            ac = place in USER and place != "v86" and rng.random() < 0.3
+            state = PLACES[place].but(bx=off, dx=3, cx=DATA)
+            if ac:
+                state = state.but(bx=DATA + base(place) + rng.choice((1, 2, 4)), fl=state["fl"] | AC, cr0=state["cr0"] | 1 << 18)
+            kind = rng.choice((0x11, 0x13, 0x15, 0x17, 0x1B))
+            gs = desc(kind, PLACES[place]["cpl"], limit=0x40FF if kind & 8 or not kind & 4 else 0x3FFF, db=rng.random() < 0.7)
+            patches = []
+            if seg == "%gs:" and place not in ("real", "v86"):
+                state = state.but(gs=TARGET | state["cpl"])
+                patches = [at(GDT + TARGET, gs)]
+            operand = seg + mem(place)
+            yield Case(f"operands/{place}/{text}/{seg}{state['bx']:x}/{ac:d}/{kind if patches else 0:x}", state,
+                       text.replace("M", operand), patches)
+
+
+STACK_INSNS = ("pushfw", "pushfl", "popfw", "popfl", "push %fs", "pop %fs", "pushw %gs", "lcallw $SEL, $0x4200", "lcalll $SEL, $0x4200",
+               "lretw", "lretl", "lretl $4", "iretw", "iretl", "push %ds", "pop %es", "lcallw *M", "lcalll *M")
+
+
+@family(1200)
+def stacks(rng):
+    """A stack that ends, or is not there."""
+    for place, text in itertools.product(USER, STACK_INSNS):
+        if bits(place) == 64 and text.endswith(("$0x4200", "%ds", "%es", "fl")):
+            if not text.endswith("fl"):
+                continue
+            text = text[:-1] + "q"
+        for _ in range(9):
+            sp = rng.choice((0, 1, 2, 3, 4, 6, 0xFFFF, 0xFFFE, 0xFFFC, 0xFFFA, 0x10001, 0x7002, 0x7000, 0x7004, 0x6FFE, 0x8002, 0x8000,
+                             0x9002, 0x9000, 0x8FFE, 0x8FFC, 0x9FFE))
+            if bits(place) == 64:
+                sp = rng.choice((sp + ARENA, (1 << 47) + rng.randrange(-9, 9), 1, (1 << 64) - (1 << 47) + rng.randrange(-9, 9)))
+            if place == "v86" and text.startswith(("lret", "iret")):
+                sp = 0xFFFF         # or it would go where nothing is
+            cs = PLACES[place]["cs"]
+            state = PLACES[place].but(sp=sp & (1 << 64) - 1)
+            yield Case(f"stacks/{place}/{text}/{state['sp']:x}", state, text.replace("SEL", hex(cs)).replace("M", mem(place)),
+                       [data(LANDING, cs, size=2 if "callw" in text else 4)])
+
+
+# ---- tasks -------------------------------------------------------------------------------------------------------------
+
+def task(rng, wide):
+    """A task to go to, with one thing wrong now and then."""
+    regs = {}
+    r = rng.random()
+    if r < 0.15:
+        regs = {"cs": S["c32_3"] | 3, "ss": S["d32_3"] | 3, "ds": S["d32_3"] | 3, "es": 0}
+    elif r < 0.3:
+        regs = {"fl": rng.choice((0xFD5, NT | 2, 0x3002, IF | 2, 2, TF | 2))}
+    elif r < 0.5:
+        regs = {rng.choice(("ds", "es")): rng.choice((S["c32_0"], S["tss32"], 0x3F8, 0x1000, S["d32_3"] | 3, S["d32_0"] | 3, 3, TARGET))}
+    elif r < 0.6:
+        regs = {"ldtr": rng.choice((S["ldt"], S["ldt"] | 4, S["d32_0"], 0x3F8, 3, S["tss32"]))}
+    elif r < 0.65 and wide:
+        regs = {"trap": 1}
+    elif r < 0.75 and wide:
+        regs = {"fl": VM | 2, "cs": 0x2000, "ss": 0x2000, "ds": 0x2001, "es": 0x2002, "fs": 3, "gs": 4}
+    elif r < 0.8:
+        regs = {"ip": 0x14200 if wide else 0x4200}
+    return tss32(**regs) if wide else tss16(**regs)
+
+
+@family(700)
+def tasks(rng):
+    for place in ("p32.0", "p32.3", "p16.0", "p16.3"):
+        for _ in range(250):
+            wide = rng.random() < 0.65
+            busy = rng.random() < 0.08
+            kind = (9 if wide else 1) | busy * 2
+            dpl = rng.choice((0, 3, 3)) if PLACES[place]["cpl"] else rng.choice((0, 0, 3))
+            limit = rng.choice((0x67,) * 6 + (0x66,)) if wide else rng.choice((0x2B,) * 6 + (0x2A,))
+            where = TSS32B if wide else TSS16B
+            d = desc(kind, dpl, base=ARENA + where, limit=limit, p=rng.random() < 0.94)
+            patches = [(where, task(rng, wide))]
+            sel = TARGET | rng.choice((0, PLACES[place]["cpl"], 3))
+            way = rng.choice(("jump", "gate", "iret"))
+            if way == "iret":
+                link = TARGET | rng.choice((0, 0, 0, 4)) if rng.random() < 0.95 else 0
+                patches += [at(TSS32, link, size=2), at(GDT + TARGET, d ^ (2 << 40))]
+                yield Case(f"tasks/{place}/iret/{link:x}/{d ^ (2 << 40):x}/{patches[0][1].hex()}", with_flags(place, NT), "iretl", patches)
+                continue
+            if way == "gate":
+                g = gate(5, (TARGET + 0x10) | rng.choice((0, 0, 3)) if rng.random() < 0.95 else TARGET + 0x14, 0x1234, dpl,
+                         p=rng.random() < 0.95)
+                patches += [at(GDT + TARGET, g, 0, d)]
+            else:
+                patches += [at(GDT + TARGET, d)]
+            text, more = far_insn(rng, place, rng.random() < 0.5, sel, 0x5678)
+            yield Case(f"tasks/{place}/{way}/{text}/{sel:x}/{d:x}/{patches[0][1].hex()}", PLACES[place], text, patches + more)
+
+
+@family(0)
+def redirected(_):
+    """INT n in virtual-8086 mode with its bitmap: 0x60 goes to the monitor, 0x68 to the program."""
+    for vector, level, flags, cr4 in itertools.product((0x60, 0x68), (0, 1, 3), (0, IF, VIF, VIP, NT, TF), (0, VME)):
+        state = with_cr4(iopl(with_flags("v86", flags), level), cr4)
+        yield Case(f"redirected/{vector:x}/{level}/{flags:x}/{cr4}", state, f"int ${vector:#x}", [at(TSS32 + 0x6C, 0x00FF, size=2)])
 
 
 def take(f, size, seed, round_):

@@ -108,6 +108,8 @@ back:
 	movl %eax, %es
 	movl %eax, %ss
 	movl driver_esp, %esp
+	pushl $2			/* in real mode even NT is still there */
+	popfl
 	popal
 	ret
 

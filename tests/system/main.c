@@ -207,6 +207,7 @@ static void make_arena(const struct image *im, const struct test *t)
 	u16 len;
 
 	copy(arena, im->arena, ARENA_SIZE);
+	fill(arena + 0xff00, 0, 0x100);		/* up to the limit of most segments */
 	copy(arena + A_CODE - 5, force, 5);
 	copy(arena + A_CODE, t->insn, sizeof(t->insn));
 	for (; p < end; p += 4 + len) {
