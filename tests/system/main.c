@@ -525,6 +525,7 @@ static void run(const struct image *im, const struct test *t)
 	u32 ip = t->rip - (im->prefix ? 5 : 0);
 	struct result r = {};
 
+	fill(&came, 0, sizeof(came));
 	make_arena(im, t);
 	set_system(t);
 	if (t->mode == MODE_REAL)
