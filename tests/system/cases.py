@@ -393,7 +393,7 @@ def far_code(rng):
 
 @family(0)
 def far_real(_):
-    for place, call, sel, off in itertools.product(("real", "v86"), (0, 1), (0x2000, 0x2010), (LANDING, 0x14100)):
+    for place, call, sel, off in itertools.product(("real", "v86"), (0, 1), (0x2000, 0x2010), (LANDING, 0x10000 + LANDING)):
         for width in (16, 32):
             name = f"{('ljmp', 'lcall')[call]}{suffix(width)}"
             short = off & (0xFFFF if width == 16 else 0xFFFFFFFF)
