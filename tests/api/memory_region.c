@@ -158,6 +158,58 @@ static void read_only(void)
 	tvm_close(&t);
 }
 
+/*
+ * A page of the guest's own making: its entry for 4M, at PT, is changed and INVLPG tells so. Without nested paging
+ * the new page may be mapped then and there; it has no more rights than after a fault.
+ */
+#define PT	0x9000
+GUEST(remap, 64, "mov $0x400000, %ebx; 1: mov (%rbx), %al; out %al, $0x10; mov %rcx, 0x9000; invlpg (%rbx);"
+		 "movb $0x22, (%rbx); jmp 1b");
+
+static uint64_t remap_to(struct tvm *t, uint64_t entry)
+{
+	struct kvm_regs r = get_regs(t);
+
+	r.rcx = entry;
+	TVM_IOCTL(t->fd, KVM_SET_REGS, &r);
+	return *(volatile uint64_t *)(t->mem + PT);
+}
+
+static void invlpg(void)
+{
+	struct tvm t;
+
+	vm_new(&t);
+	GUEST_START(&t, LONG, remap);
+	host[0] = 0x21;
+	REQUIRE_OK(tvm_set_slot(t.vm, 1, KVM_MEM_READONLY, 4 * M, P, host));
+	/* present, writable, accessed; and dirty: 0x63 */
+	*(uint64_t *)(t.mem + PT) = 0xa063;
+	*(uint64_t *)(t.mem + TVM_PT + 2 * P + 16) = PT | 0x23;
+	t.mem[0xa000] = 0x11;
+	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x11);
+	for (int i = 0; i < 3; i++) {
+		/* to the read-only slot: a write is MMIO */
+		remap_to(&t, 4 * M | 0x63);
+		if (RUN_TO(&t, KVM_EXIT_MMIO)) {
+			CHECK_EQ(t.run->mmio.phys_addr, 4 * M);
+			CHECK_EQ(t.run->mmio.is_write, 1);
+		}
+		CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x21);
+		/* to memory, not dirty yet: the write makes it so */
+		t.mem[0xb000] = 0x33;
+		remap_to(&t, 0xb023);
+		CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x22);
+		CHECK_EQ(t.mem[0xb000], 0x22);
+		CHECK_EQ(remap_to(&t, 0xb023), 0xb063);
+		/* the same once more, so that it is mapped while its entry changes */
+		CHECK_EQ(RUN_TO_OUT(&t, 0x10), 0x22);
+		CHECK_EQ(remap_to(&t, 0), 0xb063);
+	}
+	CHECK_EQ(host[0], 0x21);
+	tvm_close(&t);
+}
+
 /* The slot's memory follows what the process does with its own mapping. */
 static void follows_the_host(void)
 {
@@ -256,5 +308,5 @@ static void get_host_memory(void)
 }
 
 TEST_MAIN(T(get_host_memory), T(refused), T(slot_numbers), T(many_slots), T(add_delete_move),
-	  T(read_only),
+	  T(read_only), T(invlpg),
 	  T(follows_the_host), T(host_protection), T(code_goes_away), T(tss_and_identity_map))
