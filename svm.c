@@ -117,6 +117,7 @@ static void svm_fill_caps(struct hw_caps *caps)
 		.max_page_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2,
 		.tdp_ad = true,
 		.pte_format = &pte_x86_npt,
+		.nr_counters = 4,	/* that every AMD processor has */
 		.nrips = boot_cpu_has(X86_FEATURE_NRIPS),
 		.decode_assists = boot_cpu_has(X86_FEATURE_DECODEASSISTS),
 		.flush_by_asid = boot_cpu_has(X86_FEATURE_FLUSHBYASID),

@@ -69,6 +69,7 @@ struct hw_caps {
 	bool emulate_real;		/* real mode and its remains run in the emulator */
 	u64 max_tsc_scaling_ratio;
 	u8 tsc_scaling_frac_bits;
+	u8 nr_counters;			/* performance counters that RDPMC reads; they stand still at 0 */
 	u64 entry_timer_span;		/* ticks of the TSC that arch.entry_deadline may be off; 0: run() has no timer */
 	u64 efer_bits;			/* EFER bits a guest may set on this vendor */
 	u32 cpuid_clear[32];		/* feature words, numbered as in X86_FEATURE_*, to take away */

@@ -97,13 +97,13 @@ static int svm_iret(struct kvm_vcpu *vcpu)
 	return KVM_EXIT_RESUME;
 }
 
-/* The performance counters that every AMD processor has stand still at 0. */
+/* The emulator does the same. */
 static int svm_rdpmc(struct kvm_vcpu *vcpu)
 {
 	u32 counter = x86_gpr(vcpu, X86_RCX);
 
 	if ((x86_cpl(vcpu) && !(x86_cr4(vcpu) & X86_CR4_PCE) && x86_protmode(vcpu)) ||
-	    counter >= 4) {
+	    counter >= hw_caps.nr_counters) {
 		x86_inject_gp(vcpu, 0);
 		return KVM_EXIT_RESUME;
 	}

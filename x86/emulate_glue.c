@@ -577,6 +577,14 @@ static enum em_result emul_rdtscp(struct em_ctx *ctx)
 	return emul_tsc_aux(ctx, X86_RCX);
 }
 
+static enum em_result emul_rdpmc(struct em_ctx *ctx)
+{
+	if ((u32)ctx->gpr[X86_RCX] >= hw_caps.nr_counters)
+		return em_raise(ctx, EM_EX_GP, 0);
+	put_edx_eax(ctx, 0);
+	return EM_DONE;
+}
+
 static void put_random(struct em_ctx *ctx, unsigned int reg, u64 val, bool ok)
 {
 	ctx->gpr[reg & 15] = ok ? val : 0;
@@ -631,7 +639,7 @@ static enum em_result emul_system(struct em_ctx *ctx, enum em_sys what, u64 arg)
 	case EM_SYS_RDSEED:
 		return emul_rdseed(ctx, arg);
 	case EM_SYS_RDPMC:
-		return em_raise(ctx, EM_EX_GP, 0);	/* no PMU is offered */
+		return emul_rdpmc(ctx);
 	case EM_SYS_INVLPG:
 		mmu_invlpg(vcpu, arg);
 		return EM_DONE;
