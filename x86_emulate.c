@@ -136,7 +136,7 @@ static void begin(struct em_ctx *c)
 static void finish(struct em_ctx *c)
 {
 	c->rip = c->next_rip;
-	if (c->saved_rflags & X86_EFLAGS_TF && !c->retire.mov_ss)
+	if (c->saved_rflags & X86_EFLAGS_TF && !c->retire.mov_ss && !c->retire.interrupt)
 		c->retire.singlestep = true;
 }
 

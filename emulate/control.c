@@ -713,6 +713,7 @@ static enum em_result real_interrupt(struct em_ctx *c, u8 vector, u64 back)
 	if (r == EM_DONE)
 		r = enter_real(c, entry, c->rflags, back);
 	c->rflags &= ~(X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_RF);
+	c->retire.interrupt = true;
 	return r;
 }
 
@@ -728,6 +729,7 @@ static enum em_result redirected_interrupt(struct em_ctx *c, u8 vector)
 		r = enter_real(c, entry, virtual_if ? em_v86_flags(c) : c->rflags, c->next_rip);
 	c->rflags &= ~(X86_EFLAGS_TF | X86_EFLAGS_RF |
 		       (virtual_if ? X86_EFLAGS_VIF : X86_EFLAGS_IF));
+	c->retire.interrupt = true;
 	return r;
 }
 
@@ -747,10 +749,47 @@ enum em_result em_interrupt(struct em_ctx *c, u8 vector)
 	return r == EM_PENDING ? EM_UNSUPPORTED : r;
 }
 
+static bool is_interrupt_gate(struct em_ctx *c, const struct em_desc *gate)
+{
+	unsigned int type = gate->hi >> 8 & 0x1f;
+
+	if (em_lma(c))
+		return type == 14 || type == 15;
+	return type == 5 || type == 6 || type == 7 || type == 14 || type == 15;
+}
+
+/*
+ * What the gate itself refuses is a fault of the instruction. It is looked for here,
+ * since without the next rip in the VMCB the hardware would report it behind the instruction.
+ */
+static enum em_result check_interrupt_gate(struct em_ctx *c, u8 vector)
+{
+	unsigned int size = em_lma(c) ? 16 : 8;
+	u16 error = vector << 3 | 2;
+	struct em_desc gate;
+	enum em_result r;
+	struct em_dt dt;
+
+	c->ops->get_dt(c, true, &dt);
+	if (vector * size + size - 1 > dt.limit)
+		return em_gp(c, error);
+	r = em_read_la(c, dt.base + vector * size, &gate.lo, 8, EM_ACC_SYSTEM);
+	if (r != EM_DONE)
+		return r;
+	if (!is_interrupt_gate(c, &gate) || em_desc_dpl(&gate) < em_cpl(c))
+		return em_gp(c, error);
+	return em_desc_present(&gate) ? EM_DONE : em_raise(c, EM_EX_NP, error);
+}
+
 static enum em_result soft_interrupt(struct em_ctx *c, u8 vector)
 {
+	enum em_result r;
+
 	if (c->mode == EM_REAL)
 		return real_interrupt(c, vector, c->next_rip);
+	r = check_interrupt_gate(c, vector);
+	if (r != EM_DONE)
+		return r;
 	em_raise(c, vector, 0);
 	c->fault.has_error = false;
 	c->fault.error = 0;

@@ -251,6 +251,7 @@ struct em_retire {
 	bool sti;		/* interrupts are held off for one instruction */
 	bool mov_ss;		/* interrupts and debug traps held off for one instruction */
 	bool unblock_nmi;	/* an IRET ended NMI blocking */
+	bool interrupt;		/* a software interrupt was delivered, which put an end to single steps */
 	bool singlestep;	/* RFLAGS.TF was set: a #DB(BS) trap is due */
 	bool rsm;		/* SMM was left */
 };

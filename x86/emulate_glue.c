@@ -856,7 +856,9 @@ static int emul_retire(struct kvm_vcpu *vcpu, struct em_ctx *ctx)
 	}
 	if (ctx->retire.hlt)
 		return x86_halt(vcpu, false);
-	if (ctx->retire.singlestep)
+	/* INT n ends the guest's own steps, not a debugger's */
+	if (ctx->retire.singlestep ||
+	    (ctx->retire.interrupt && vcpu->arch.dbg.control & KVM_GUESTDBG_SINGLESTEP))
 		return x86_retired(vcpu, vcpu->arch.emul->old_rflags);
 	return KVM_EXIT_RESUME;
 }

@@ -386,6 +386,8 @@ START_TEST(redirected)
 	ck_assert_uint_eq(m.c.rflags & X86_EFLAGS_VIF, 0);
 	RAISES("\xcd\x14", EM_EX_GP);
 	m.c.rflags |= X86_EFLAGS_IOPL;
+	m.idt = (struct em_dt) { 0x3000, 0xff };
+	m.ram[0x3000 + 0x14 * 8 + 5] = 0xee;
 	RAISES("\xcd\x14", 0x14);
 	ck_assert(m.c.fault.soft);
 	m.seg[EM_TR].limit = 0x60;

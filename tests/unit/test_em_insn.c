@@ -953,6 +953,9 @@ END_TEST
 START_TEST(soft_interrupts)
 {
 	machine_prot(&m, true);
+	m.idt = (struct em_dt) { 0x3000, 0x407 };
+	poke(0x3000 + 3 * 8, 0xee0000080000, 8);
+	poke(0x3000 + 0x80 * 8, 0xee0000080000, 8);
 	ck_fault(RUN(int80), 0x80, 0);
 	ck_assert(m.c.fault.soft && m.c.fault.trap);
 	ck_assert_uint_eq(m.c.rip, 0x1002);
@@ -961,6 +964,45 @@ START_TEST(soft_interrupts)
 	ck_fault(RUN(ud2), EM_EX_UD, 0);
 	ck_assert(!m.c.fault.soft && !m.c.fault.trap);
 	ck_assert_uint_eq(m.c.rip, 0x1003);
+}
+END_TEST
+
+/* Refused by the gate itself, the instruction has not been executed. */
+START_TEST(refused_interrupts)
+{
+	static const struct { u8 access, vector; } bad[] = {
+		{ 0x8e, EM_EX_GP }, { 0xec, EM_EX_GP }, { 0xfe, EM_EX_GP }, { 0x6e, EM_EX_NP },
+		{ 0xe0, EM_EX_GP }, { 0x0e, EM_EX_GP },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(bad); i++) {
+		bool wide = i & 1;
+		u32 at = 0x3000 + 0x80 * (wide ? 16 : 8);
+
+		wide ? machine_long(&m) : machine_prot(&m, true);
+		m.idt = (struct em_dt) { 0x3000, at - 0x3000 + (wide ? 15 : 7) };
+		m.c.cpl = 3;
+		poke(at, (u64)bad[i / 2].access << 40 | 0x80000, 8);
+		ck_fault(RUN(int80), bad[i / 2].vector, 0x402);
+		ck_assert(!m.c.fault.soft && m.c.rip == 0x1000);
+		poke(at + 5, 0xef, 1);
+		ck_fault(RUN(int80), 0x80, 0);
+		m.c.rip = 0x1000;
+		m.idt.limit--;
+		ck_fault(RUN(int80), EM_EX_GP, 0x402);
+	}
+}
+END_TEST
+
+/* It clears TF: its handler is not stepped through. */
+START_TEST(stepped_interrupt)
+{
+	machine_real(&m);
+	m.c.rflags |= X86_EFLAGS_TF;
+	ck_assert_int_eq(RUN(int80), EM_DONE);
+	ck_assert(!m.c.retire.singlestep && m.c.retire.interrupt);
+	ck_assert(!(m.c.rflags & X86_EFLAGS_TF));
 }
 END_TEST
 
@@ -1362,7 +1404,7 @@ int main(void)
 {
 	const struct {
 		const char *name;
-		const TTest *tests[16];
+		const TTest *tests[20];
 	} cases[] = {
 		{ "device", { device_read, device_rmw, device_stack, device_locked, device_jump,
 			      device_vector, vector_rules } },
@@ -1374,7 +1416,7 @@ int main(void)
 		{ "real", { real_far, real_interrupts, real_segments, real_system, real_ports } },
 		{ "protected", { data_segments, accessed_bit, expand_down, system_segments,
 				 far_to_16bit, call_gate, call_gate_faults, iret_outer, iret_v86,
-				 soft_interrupts, port_permission, v86_monitor,
+				 soft_interrupts, refused_interrupts, stepped_interrupt, port_permission, v86_monitor,
 				 privileged_registers, frames, alignment_check } },
 		{ "task", { task_call_and_back, task_gate_with_error, task_faults,
 			    task_in_device_memory } },
@@ -1390,7 +1432,7 @@ int main(void)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		TCase *tc = tcase_create(cases[i].name);
 
-		for (j = 0; j < 16 && cases[i].tests[j]; j++)
+		for (j = 0; j < 20 && cases[i].tests[j]; j++)
 			tcase_add_test(tc, cases[i].tests[j]);
 		suite_add_tcase(s, tc);
 	}

@@ -72,6 +72,7 @@ static bool wild;	/* the emulator touched what must not be touched natively */
 #define GDT_LA	0x30000000u
 #define LDT_LA	0x30001000u
 #define TSS_LA	0x30002000u
+#define IDT_LA	0x30003000u
 
 static u64 gdt[16] = {
 	[1] = 0x00cf9b000000ffff, [2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
@@ -87,6 +88,14 @@ static bool table_bytes(u64 la, void *buf, unsigned int size)
 	}
 	if (la >= LDT_LA && la + size <= LDT_LA + sizeof(native_ldt)) {
 		memcpy(buf, (u8 *)native_ldt + (la - LDT_LA), size);
+		return true;
+	}
+	/* 3, 4 and 0x80 are for everyone */
+	if (la >= IDT_LA && la + size <= IDT_LA + 0x1000 && size == 8) {
+		unsigned int n = (la - IDT_LA) / 16;
+		u64 gate = n == 3 || n == 4 || n == 0x80 ? 0xee0000100000 : 0x8e0000100000;
+
+		memcpy(buf, &gate, 8);
 		return true;
 	}
 	/* the I/O bitmap is beyond the limit */
@@ -164,8 +173,7 @@ static void op_set_seg(struct em_ctx *c, enum em_seg_id id, const struct em_seg 
 
 static void op_get_dt(struct em_ctx *c, bool idt, struct em_dt *dt)
 {
-	wild |= idt;
-	*dt = (struct em_dt) { GDT_LA, sizeof(gdt) - 1 };
+	*dt = idt ? (struct em_dt) { IDT_LA, 0xfff } : (struct em_dt) { GDT_LA, sizeof(gdt) - 1 };
 }
 
 static void op_set_dt(struct em_ctx *c, bool idt, const struct em_dt *dt)
@@ -1132,22 +1140,6 @@ static const char *difference(const struct outcome *em, const struct outcome *na
 	return NULL;
 }
 
-/* INT n of a user program ends at the gate's privilege; 3 and 4 may be called. */
-static void soft_interrupt(const struct state *in, struct outcome *em)
-{
-	unsigned int n = ctx.fault.vector;
-
-	em->vector = n;
-	em->error = 0;
-	if (n == 3 || n == 4)
-		return;
-	if (n == 0x80)
-		wild = true;	/* a system call */
-	em->vector = 13;
-	em->error = n << 3 | 2;
-	em->s.rip = in->rip;
-}
-
 /* Where did the emulator's run end, told the way the signal handler tells it. */
 static void em_outcome(const struct state *in, struct outcome *em, enum em_result r)
 {
@@ -1161,9 +1153,8 @@ static void em_outcome(const struct state *in, struct outcome *em, enum em_resul
 		em->s.sel[i] = segs[i].sel;
 	em->s.fs_base = segs[EM_FS].base;
 	em->s.gs_base = segs[EM_GS].base;
-	if (r == EM_FAULT && ctx.fault.soft) {
-		soft_interrupt(in, em);
-	} else if (r == EM_FAULT) {
+	if (r == EM_FAULT) {
+		wild |= ctx.fault.soft && ctx.fault.vector == 0x80;	/* a system call */
 		em->vector = ctx.fault.vector;
 		em->error = ctx.fault.error;
 		em->cr2 = ctx.fault.payload;
