@@ -295,15 +295,13 @@ static enum em_result check_gate_code(struct em_ctx *c, const struct far *f, str
 	if (!(f->sel & ~3))
 		return em_gp(c, 0);
 	r = em_read_desc(c, f->sel, EM_EX_GP, d);
-	if (r == EM_DONE)
-		r = em_check_code(c, f->sel, d, false);
 	if (r != EM_DONE)
 		return r;
 	if (em_lma(c) && !(d->hi & 0x200000))
 		return em_sel_fault(c, EM_EX_GP, f->sel);
 	if (!f->call && !(em_desc_type(d) & 4) && em_desc_dpl(d) != em_cpl(c))
 		return em_sel_fault(c, EM_EX_GP, f->sel);
-	return EM_DONE;
+	return em_check_code(c, f->sel, d, false);
 }
 
 static enum em_result far_gate(struct em_ctx *c, const struct far *via, struct em_desc *gate)
@@ -329,8 +327,11 @@ static enum em_result far_gate(struct em_ctx *c, const struct far *via, struct e
 	r = em_check_target(c, &cs, f.off);
 	if (r == EM_DONE && inner)
 		return call_inner(c, &f, &d, &cs, gate->hi & 31);
-	if (r == EM_DONE && f.call)
+	if (r == EM_DONE && f.call) {
+		if (em_lma(c))
+			c->mode = EM_PROT64;	/* already: the stack is flat */
 		r = push_return(c, &f);
+	}
 	return r == EM_DONE ? enter_code(c, &d, &cs, f.off) : r;
 }
 
@@ -852,7 +853,7 @@ static void flat_cs_ss(struct em_ctx *c, u16 cs_sel, u16 ss_sel, unsigned int cp
 
 static bool syscall_allowed(struct em_ctx *c)
 {
-	return c->efer & EM_EFER_SCE && em_prot(c) && (em_long(c) || !c->intel);
+	return c->efer & EM_EFER_SCE && (em_long(c) || !c->intel);
 }
 
 enum em_result em_i_syscall(struct em_ctx *c)
@@ -860,7 +861,7 @@ enum em_result em_i_syscall(struct em_ctx *c)
 	u64 star, target, mask = 0;
 	enum em_result r;
 
-	if (!syscall_allowed(c))
+	if (!syscall_allowed(c) || c->mode == EM_REAL)
 		return em_undef(c);
 	r = em_get_reg(c, EM_REG_MSR, EM_MSR_STAR, &star);
 	if (r == EM_DONE && em_lma(c)) {
@@ -893,7 +894,7 @@ enum em_result em_i_sysret(struct em_ctx *c)
 
 	if (!syscall_allowed(c))
 		return em_undef(c);
-	if (em_cpl(c))
+	if (!em_prot(c) || em_cpl(c))
 		return em_gp(c, 0);
 	if (to64 && !em_canonical(c, c->gpr[RCX]))
 		return em_gp(c, 0);
@@ -901,7 +902,7 @@ enum em_result em_i_sysret(struct em_ctx *c)
 	if (r != EM_DONE)
 		return r;
 	sel = star >> 48;
-	if (em_lma(c))
+	if (em_long(c))
 		c->rflags = (c->gpr[11] & 0x3c7fd7) | X86_EFLAGS_FIXED;
 	else
 		c->rflags |= X86_EFLAGS_IF;

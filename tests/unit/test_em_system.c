@@ -276,12 +276,29 @@ START_TEST(gate_jumps)
 	gate(SEL_CODE0, 0x2000, 0xec00);
 	user_mode();
 	RAISES(JMP_GATE, EM_EX_GP, SEL_CODE0);
+	machine_desc(&m, SEL_CODE0, 0, 0xfffff, 0xc1b);
+	RAISES(JMP_GATE, EM_EX_GP, SEL_CODE0);	/* privilege is looked at before presence */
+	machine_desc(&m, SEL_CODE0, 0, 0xfffff, 0xc9b);
 	m.seg[EM_TR].limit = 4;
 	RAISES(CALL_GATE, EM_EX_TS, SEL_TSS);
 	m.seg[EM_TR].limit = 0x67;
 	poke(TSS_BASE + 8, SEL_DATA3, 2);	/* a stack of the wrong privilege */
 	poke(TSS_BASE + 4, 0x9000, 4);
 	RAISES(CALL_GATE, EM_EX_TS, SEL_DATA3 & ~3);
+}
+END_TEST
+
+/* From compatibility mode: the return address goes where 64-bit code pushes it. */
+START_TEST(gate_to_64_bits)
+{
+	machine_long(&m);
+	m.c.mode = EM_PROT32;
+	m.seg[EM_SS].base = 0x10000;
+	gate(SEL_CODE0, 0x12340, 0x8c00);
+	poke(GDT_BASE + SEL_GATE + 8, 0, 8);
+	ck_assert_int_eq(RUN(CALL_GATE), EM_DONE);
+	ck_assert_uint_eq(m.c.rip, 0x12340);
+	ck_assert_uint_eq(peek(0x7ff0, 8), 0x1007);
 }
 END_TEST
 
@@ -335,6 +352,29 @@ START_TEST(sysenter_64)
 	ck_assert_int_eq(RUN("\x48\x0f\x35"), EM_DONE);
 	ck_assert_uint_eq(m.seg[EM_CS].sel, (SEL_CODE0 + 32) | 3);
 	ck_assert(m.seg[EM_CS].attr & EM_SEG_L);
+}
+END_TEST
+
+/* In compatibility mode SYSRET knows no R11; in virtual-8086 mode only SYSCALL works. */
+START_TEST(syscall_modes)
+{
+	machine_long(&m);
+	m.c.mode = EM_PROT32;
+	GPR(11) = 0xcd7;
+	ck_assert_int_eq(RUN("\x0f\x07"), EM_DONE);
+	ck_assert_uint_eq(m.c.rflags, 0x202);
+
+	machine_prot(&m, true);
+	user_mode();
+	m.c.efer = m.efer = 1;
+	m.c.mode = EM_VM86;
+	m.c.rflags |= X86_EFLAGS_VM;
+	RAISES("\x0f\x07", EM_EX_GP, 0);
+	m.star = 0x0000000800005000;
+	ck_assert_int_eq(RUN("\x0f\x05"), EM_DONE);
+	ck_assert_uint_eq(m.c.rip, 0x5000);
+	ck_assert_uint_eq(m.c.rflags & X86_EFLAGS_VM, 0);
+	ck_assert_uint_eq(m.c.cpl, 0);
 }
 END_TEST
 
@@ -561,9 +601,11 @@ int main(void)
 	tcase_add_test(tc, nested_return_faults);
 	tcase_add_test(tc, task_gates);
 	tcase_add_test(tc, gate_jumps);
+	tcase_add_test(tc, gate_to_64_bits);
 	tcase_add_test(tc, sysenter_32);
 	tcase_add_test(tc, sysenter_64);
 	tcase_add_test(tc, syscall_legacy);
+	tcase_add_test(tc, syscall_modes);
 	tcase_add_test(tc, table_registers);
 	tcase_add_test(tc, umip);
 	tcase_add_test(tc, load_ltr);
