@@ -248,16 +248,21 @@ static enum em_result write_piece(struct em_ctx *ctx, u64 la, const void *data, 
 	return EM_DONE;
 }
 
-/* A write that crosses a page must not be half done when the second page faults. */
-static enum em_result probe_second_page(struct em_ctx *ctx, u64 la, unsigned int size,
-					unsigned int acc)
+/*
+ * A write that crosses a page must not be half done when the second page faults. If
+ * both do it is the first that counts.
+ */
+static enum em_result probe_both_pages(struct em_ctx *ctx, u64 la, unsigned int size,
+				       unsigned int acc)
 {
 	unsigned int first = in_page(la, size);
+	enum em_result r;
 	gpa_t gpa;
 
 	if (first == size)
 		return EM_DONE;
-	return translate(ctx, la + first, acc | EM_ACC_WRITE, &gpa);
+	r = translate(ctx, la, acc | EM_ACC_WRITE, &gpa);
+	return r == EM_DONE ? translate(ctx, la + first, acc | EM_ACC_WRITE, &gpa) : r;
 }
 
 static enum em_result emul_write_mem(struct em_ctx *ctx, u64 la, const void *buf,
@@ -267,7 +272,7 @@ static enum em_result emul_write_mem(struct em_ctx *ctx, u64 la, const void *buf
 	enum em_result r = EM_DONE;
 
 	if (!e->mem.active)
-		r = probe_second_page(ctx, la, size, acc);
+		r = probe_both_pages(ctx, la, size, acc);
 	if (r != EM_DONE)
 		return r;
 	access_begin(e->vcpu, &e->mem, true);
