@@ -7,9 +7,10 @@ come out: that is what the machines are compared for.
 """
 import itertools
 import random
+import re
 import struct
 
-from machine import (ARENA, DATA, GDT, IP, LDT, PLACES, S, SP, TARGET, TSS16B, TSS32, TSS32B, TSS64, TSS64B, desc, gate,
+from machine import (ARENA, DATA, GDT, IP, LDT, PLACES, S, SP, TARGET, TSS16B, TSS32, TSS32B, TSS64, TSS64B, V86, desc, gate,
                      tss16, tss32)
 
 ALL = tuple(PLACES)
@@ -176,6 +177,7 @@ def bases(_):
 # ---- flags ---------------------------------------------------------------------------------
 
 FLAG_VALUES = (0, 0xFD5, TF, IF, 0x3000, 0x1000, NT, RF, VM, AC, VIF, VIP, VIF | VIP, ID, 0x3F7FD7, 0xFFFFFFFF)
+PLAIN_FLAGS = tuple(f for f in FLAG_VALUES if not f & (VIF | VIP)) + (0x277FD7,)
 
 
 def virtual_modes(place):
@@ -202,6 +204,8 @@ def pushf(_):
 @family(1200)
 def popf(_):
     for place, level, flags, value in itertools.product(ALL, (0, 1, 3), (0, IF, VIF, VIP), FLAG_VALUES):
+        if place != "v86" and value & (VIF | VIP):
+            continue
         for cr4, size in itertools.product(virtual_modes(place), (16, 32)):
             text = "popfq" if bits(place) == 64 and size == 32 else f"popf{suffix(size)}"
             state = with_cr4(iopl(with_flags(place, flags), level), cr4)
@@ -486,7 +490,7 @@ def iret(rng):
             size, s = rng.choice(return_sizes(place))
             off = landing(d, place)
             outer = SP - 0x200 + (ARENA if place in LONG and d >> 53 & 1 else 0)
-            flags = rng.choice(FLAG_VALUES[:-2] + (0xFD7 | IF,)) & ~VM
+            flags = rng.choice(PLAIN_FLAGS[:-1] + (0xFD7 | IF,)) & ~VM
             ss = stack_selector(rng, sel & 3)
             body = b"".join((v & (1 << size) - 1).to_bytes(size // 8, "little") for v in (off, sel, flags, outer, ss))
             level = rng.choice((0, 3))
@@ -496,7 +500,7 @@ def iret(rng):
 
 @family(0)
 def iret_to_v86(_):
-    for place, flags, ip in itertools.product(("p32.0", "g32.0", "p32.3", "c32.0", "l64.0"), FLAG_VALUES,
+    for place, flags, ip in itertools.product(("p32.0", "g32.0", "p32.3", "c32.0", "l64.0"), PLAIN_FLAGS,
                                               (LANDING, 0x50000 + LANDING)):
         frame = struct.pack("<9I", ip, 0x2000, flags & ~TF | VM | 2, 0x15400, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004)
         yield Case(f"iret_to_v86/{place}/{flags:x}/{ip:x}", PLACES[place], "iretl", [(SP, frame)])
@@ -505,7 +509,7 @@ def iret_to_v86(_):
 @family(0)
 def iret_real(_):
     for place, size, flags, level, cr4 in itertools.product(("real", "v86"), (16, 32), FLAG_VALUES, (0, 3), (0, VME)):
-        if place == "real" and cr4:
+        if place == "real" and (cr4 or flags & (VIF | VIP)):
             continue
         frame = at(SP, LANDING, 0x2000, flags, size=size // 8)
         for more in (0, VIP):
@@ -546,7 +550,7 @@ def syscalls(_):
                 state = state.but(cx=ARENA + 0x5A00)
             if text.startswith("sysret"):
                 if state["bits"] == 64:
-                    state = state.but(r11=0x3F7FD7 & ~TF)
+                    state = state.but(r11=0x277FD7 & ~TF)
                 state = state.but(cx=flat)
             yield Case(f"syscalls/{place}/{text}/{sce}/{secs:x}/{flags:x}", state, text)
 
@@ -715,21 +719,21 @@ def stacks(rng):
 # ---- tasks -------------------------------------------------------------------------------------------------------------
 
 def task(rng, wide):
-    """A task to go to, with one thing wrong now and then."""
+    """
+    A task to go to, with one thing wrong now and then. It begins with privilege 0: QEMU as
+    the host of our host ends with "invalid tss type" when there is an interrupt in another
+    one after VMRUN with a busy TSS, which is what a task switch leaves.
+    """
     regs = {}
     r = rng.random()
-    if r < 0.15:
-        regs = {"cs": S["c32_3"] | 3, "ss": S["d32_3"] | 3, "ds": S["d32_3"] | 3, "es": 0}
-    elif r < 0.3:
+    if r < 0.3:
         regs = {"fl": rng.choice((0xFD5, NT | 2, 0x3002, IF | 2, 2, TF | 2))}
     elif r < 0.5:
         regs = {rng.choice(("ds", "es")): rng.choice((S["c32_0"], S["tss32"], 0x3F8, 0x1000, S["d32_3"] | 3, S["d32_0"] | 3, 3, TARGET))}
     elif r < 0.6:
-        regs = {"ldtr": rng.choice((S["ldt"], S["ldt"] | 4, S["d32_0"], 0x3F8, 3, S["tss32"]))}
+        regs = {"ldtr": S["ldt"]}   # a wrong one is a fault amid the switch, with half of a task to handle it
     elif r < 0.65 and wide:
         regs = {"trap": 1}
-    elif r < 0.75 and wide:
-        regs = {"fl": VM | 2, "cs": 0x2000, "ss": 0x2000, "ds": 0x2001, "es": 0x2002, "fs": 3, "gs": 4}
     elif r < 0.8:
         regs = {"ip": 0x14200 if wide else 0x4200}
     return tss32(**regs) if wide else tss16(**regs)
@@ -772,13 +776,40 @@ def redirected(_):
         yield Case(f"redirected/{vector:x}/{level}/{flags:x}/{cr4}", state, f"int ${vector:#x}", [at(TSS32 + 0x6C, 0x00FF, size=2)])
 
 
-def take(f, size, seed, round_):
+# What stops a machine, so that nothing after it would be looked at: (pattern of names, why)
+LEFT_OUT = tuple((re.compile(name), why) for name, why in (
+    (r"^load_tables/l64\.0/l.dt(/(8.{11}|8.{15})/|$)", "TCG loads a base that is not canonical, and has no table then"),
+    (r"^control_registers/(l64|c32|c16)\.0/set4/[0-9a-f]*[45c][0-9a-f]$", "TCG clears CR4.PAE in long mode"),
+    (r"^control_registers/(real|...\.0)/set4/[0-9a-f]{4,}$", "TCG hangs at some of them"),
+    (r"^control_registers/(real|...\.0)/set0/80000010$", "TCG turns paging on without protection"),
+    (r"^stacks/(p32|p16|g32)\.3/iretl/(.|10001|fff.)$", "TCG goes to virtual-8086 mode from any privilege, wherever that leads"),
+    (r"^control_registers/l64\.0/set3/", "TCG uses an address with bits beyond its physical addresses"),
+    (r"^syscalls/real/(syscall|sysret.)/1/", "flat 32-bit code in real mode, to which neither Bochs nor TCG holds"),
+))
+
+
+def left_out(case):
+    """What stops a machine; and the virtual interrupt flag where TCG's IRET does not set or clear it."""
+    virtual, more = case.state["fl"] & (VIF | VIP), case.state["cr4"]
+    if case.state["mode"] != V86 and (virtual or more & PVI):
+        return True
+    return virtual == VIF | VIP or any(name.search(case.name) for name, _ in LEFT_OUT)
+
+
+def take(f, limit, size, seed, round_):
+    """A round of a family: at most @size tests of it, or @limit if that is less."""
     rng = random.Random(f"{seed} {f.__name__} {round_}")
-    found = list(f(rng))
-    return rng.sample(found, size) if size and len(found) > size else found
+    found = [c for c in f(rng) if not left_out(c)]
+    size = min(size or len(found), limit or len(found))
+    return rng.sample(found, size) if len(found) > size else found
 
 
-def all_cases(seed, rounds):
+def all_cases(seed, limit, rounds):
     for f, size in FAMILIES:
         for round_ in range(rounds if size else 1):
-            yield from take(f, size, seed, round_)
+            yield from take(f, limit, size, seed, round_)
+
+
+def in_order(tests):
+    """Virtual-8086 mode last: it leaves TCG with a virtual interrupt flag that nothing clears."""
+    return sorted(tests, key=lambda t: t.state["mode"] == V86)

@@ -86,7 +86,11 @@ stubs32_common:
 	movl %esp, %esi
 	cmpl $SEL_DATA, %eax
 	je 1f
-	cmpl $0x10000, %esi		/* SYSCALL's stack is flat */
+	larl %eax, %eax
+	testl $0x400000, %eax
+	jnz 3f
+	movzwl %si, %esi		/* a task switch leaves ones above SP */
+3:	cmpl $0x10000, %esi		/* SYSCALL's stack is flat */
 	jae 1f
 	addl $ARENA, %esi
 1:	movl $2, came + CAME_KIND
@@ -214,9 +218,12 @@ stubs64_common:
 	movq %rax, CAME_DR(4)(%rbx)
 	movq %dr7, %rax
 	movq %rax, CAME_DR(5)(%rbx)
+	/* Not without need: with an interrupt waiting, a guest's MOV to CR8 is the end of QEMU's TCG. */
+	cmpq $0, CAME_CR(4)(%rbx)
+	je 3f
 	xorl %eax, %eax
 	movq %rax, %cr8
-	movl $3, CAME_KIND(%rbx)
+3:	movl $3, CAME_KIND(%rbx)
 	movl $driver_stack + 0x1000, %esp
 	pushq $SEL_CODE32
 	movl $1f, %eax

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""image.py SEED FACTOR OBJ-DIR OUT-DIR
+"""image.py SEED LIMIT ROUNDS OBJ-DIR OUT-DIR
 
-Write OUT-DIR/plain.img and forced.img, disks that run every test, the second with
-the prefix that has the instruction emulated; and OUT-DIR/names, a line for each test.
-Prints their number.
+Write OUT-DIR/plain.img and forced.img, disks that run the tests, the second with the
+prefix that has the instruction emulated; and OUT-DIR/names, a line for each test. No
+family of tests gives more than LIMIT (0: no limit) of its own for one of the ROUNDS.
+Prints the number of tests.
 """
 import os
 import struct
@@ -37,8 +38,8 @@ def assemble(wanted):
     return {w: code[16 * i:16 * i + code[16 * i + 15]] for i, w in enumerate(wanted)}
 
 
-def main(seed, factor, objdir, outdir):
-    tests = list(cases.all_cases(seed, factor))
+def main(seed, limit, rounds, objdir, outdir):
+    tests = cases.in_order(cases.all_cases(seed, limit, rounds))
     code = assemble(dict.fromkeys((t.state["bits"], t.text) for t in tests))
     records = b"".join(t.state.pack(i, code[t.state["bits"], t.text], t.patches) for i, t in enumerate(tests))
     with open(objdir + "/payload.bin", "rb") as f:
@@ -58,6 +59,6 @@ def main(seed, factor, objdir, outdir):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
+    if len(sys.argv) != 6:
         raise SystemExit(__doc__)
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5])
