@@ -781,6 +781,7 @@ LEFT_OUT = tuple((re.compile(name), why) for name, why in (
     (r"^load_tables/l64\.0/l.dt(/(8.{11}|8.{15})/|$)", "TCG loads a base that is not canonical, and has no table then"),
     (r"^control_registers/(l64|c32|c16)\.0/set4/[0-9a-f]*[45c][0-9a-f]$", "TCG clears CR4.PAE in long mode"),
     (r"^control_registers/(real|...\.0)/set4/[0-9a-f]{4,}$", "TCG hangs at some of them"),
+    (r"^control_registers/l64\.0/set0/(1?[0-9a-f]{1,7}|1?[0-7][0-9a-f]{7})$", "TCG turns paging off in 64-bit mode"),
     (r"^control_registers/(real|...\.0)/set0/80000010$", "TCG turns paging on without protection"),
     (r"^stacks/(p32|p16|g32)\.3/iretl/(.|10001|fff.)$", "TCG goes to virtual-8086 mode from any privilege, wherever that leads"),
     (r"^control_registers/l64\.0/set3/", "TCG uses an address with bits beyond its physical addresses"),

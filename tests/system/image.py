@@ -3,7 +3,8 @@
 """image.py SEED LIMIT ROUNDS OBJ-DIR OUT-DIR
 
 Write OUT-DIR/plain.img and forced.img, disks that run the tests, the second with the
-prefix that has the instruction emulated; and OUT-DIR/names, a line for each test. No
+prefix that has the instruction emulated; idle.img, which loads all and runs none; and
+OUT-DIR/names, a line for each test. No
 family of tests gives more than LIMIT (0: no limit) of its own for one of the ROUNDS.
 Prints the number of tests.
 """
@@ -46,8 +47,8 @@ def main(seed, limit, rounds, objdir, outdir):
         payload = f.read()
     with open(objdir + "/boot.bin", "rb") as f:
         boot = bytearray(f.read())
-    for name, prefix in (("plain", 0), ("forced", 1)):
-        body = payload + struct.pack("<4I", MAGIC, len(tests), prefix, 0) + machine.arena() + records
+    for name, count, prefix in (("plain", len(tests), 0), ("forced", len(tests), 1), ("idle", 0, 0)):
+        body = payload + struct.pack("<4I", MAGIC, count, prefix, 0) + machine.arena() + records
         boot[4:8] = struct.pack("<I", -(-len(body) // SECTOR))
         size = -(-(SECTOR + len(body)) // CYLINDER) * CYLINDER
         with open(f"{outdir}/{name}.img", "wb") as f:
