@@ -789,6 +789,13 @@ LEFT_OUT = tuple((re.compile(name), why) for name, why in (
 ))
 
 
+# The same, but taken out of the sample and not of what it is drawn from: other samples need not change for it.
+STOPS = tuple((re.compile(name), why) for name, why in (
+    (r"^operands/(l64|c32|c16)\.0/ltr M/(?!.*(7fffffff|ffff7|800000000000|6ff[fd]/|7100/|7ff[fc]/))",
+     "TCG takes a null selector for LTR, and has no stack to come back on"),
+))
+
+
 def left_out(case):
     """What stops a machine; and the virtual interrupt flag where TCG's IRET does not set or clear it."""
     virtual, more = case.state["fl"] & (VIF | VIP), case.state["cr4"]
@@ -808,7 +815,8 @@ def take(f, limit, size, seed, round_):
 def all_cases(seed, limit, rounds):
     for f, size in FAMILIES:
         for round_ in range(rounds if size else 1):
-            yield from take(f, limit, size, seed, round_)
+            yield from (c for c in take(f, limit, size, seed, round_)
+                        if not any(name.search(c.name) for name, _ in STOPS))
 
 
 def in_order(tests):
