@@ -18,6 +18,7 @@
 
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
+#include "compat_cpuid.h"
 #include "compat_virt.h"
 #include "vmx.h"
 

@@ -62,10 +62,12 @@ int vmx_read_caps(struct vmx_caps *caps);
 /* Choose vmx_base by vmx_caps and the parameters, which are lowered to what there is. */
 int vmx_choose_controls(void);
 
+#define VMX_MISC_TIMER_SHIFT	0x1f
+
 /* The preemption timer counts the TSC's ticks shifted by that. */
 static inline unsigned int vmx_timer_shift(void)
 {
-	return vmx_caps.misc & VMX_MISC_PREEMPTION_TIMER_RATE_MASK;
+	return vmx_caps.misc & VMX_MISC_TIMER_SHIFT;
 }
 
 /* ---- per CPU -------------------------------------------------------------------- */
