@@ -29,7 +29,7 @@ enum em_result em_i_movdiri(struct em_ctx *c)
 /* 64 bytes to ES:reg, from any segment. */
 enum em_result em_i_movdir64b(struct em_ctx *c)
 {
-	u64 to = em_gpr(c, (c->insn.modrm >> 3 & 7) | (c->insn.rex & 4) << 1, c->insn.addr_size);
+	u64 to = em_gpr(c, em_modrm_reg(&c->insn), c->insn.addr_size);
 	enum em_result r;
 	u8 line[64];
 	u64 la;

@@ -169,6 +169,12 @@ static inline bool em_lma(const struct em_ctx *c)
 	return c->efer & EM_EFER_LMA;
 }
 
+/* The general register that ModRM's reg field names. */
+static inline unsigned int em_modrm_reg(const struct em_insn *insn)
+{
+	return (insn->modrm >> 3 & 7) | (insn->rex & 4) << 1;
+}
+
 static inline u64 em_mask(unsigned int size)
 {
 	return size >= 8 ? ~0ULL : (1ULL << (size * 8)) - 1;

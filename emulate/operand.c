@@ -573,11 +573,6 @@ static unsigned int vvvv_reg(const struct em_ctx *c)
 	return em_long(c) ? c->insn.vvvv : c->insn.vvvv & 7;
 }
 
-static unsigned int modrm_reg(const struct em_insn *insn)
-{
-	return (insn->modrm >> 3 & 7) | (insn->rex & 4) << 1;
-}
-
 static unsigned int modrm_rm(const struct em_insn *insn)
 {
 	return (insn->modrm & 7) | (insn->rex & 1) << 3;
@@ -594,7 +589,7 @@ static int gpr_at(struct em_ctx *c, u8 place)
 	case P_RNAT:
 		return modrm_rm(insn);
 	case P_REG:
-		return modrm_reg(insn);
+		return em_modrm_reg(insn);
 	case P_VVVV:
 		return vvvv_reg(c);
 	case P_OPREG:
@@ -657,7 +652,7 @@ static enum em_result locate(struct em_ctx *c, struct em_operand *o, u8 opk, u64
 			set_vec(c, o, k, modrm_rm(&c->insn));
 		break;
 	case P_VREG:
-		set_vec(c, o, k, modrm_reg(&c->insn));
+		set_vec(c, o, k, em_modrm_reg(&c->insn));
 		break;
 	case P_VVREG:
 		set_vec(c, o, k, vvvv_reg(c));

@@ -144,8 +144,7 @@ static enum em_result check_invpcid(struct em_ctx *c, u64 type, const u64 *desc)
 
 enum em_result em_i_invpcid(struct em_ctx *c)
 {
-	unsigned int reg = (c->insn.modrm >> 3 & 7) | (c->insn.rex & 4) << 1;
-	u64 type = em_gpr(c, reg, em_long(c) ? 8 : 4), desc[2];
+	u64 type = em_gpr(c, em_modrm_reg(&c->insn), em_long(c) ? 8 : 4), desc[2];
 	enum em_result r;
 
 	r = em_block(c, c->src.seg, c->src.off, desc, sizeof(desc), false);
@@ -218,7 +217,7 @@ enum em_result em_i_rdseed(struct em_ctx *c)
 /* On AMD's processors a LOCK prefix makes CR8 of CR0: the way there without REX. */
 static unsigned int creg(const struct em_ctx *c)
 {
-	unsigned int nr = (c->insn.modrm >> 3 & 7) | (c->insn.rex & 4) << 1;
+	unsigned int nr = em_modrm_reg(&c->insn);
 
 	if (c->insn.lock)
 		return nr == 0 ? 8 : 16;

@@ -20,6 +20,7 @@
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include "compat_cpuid.h"
 #include "emul.h"
 #include "io_bus.h"
 #include "irqchip.h"
@@ -684,7 +685,7 @@ static const struct {
 	[EM_HAS_CRC32]		= { X86_FEATURE_XMM4_2 },
 	[EM_HAS_POPCNT]		= { X86_FEATURE_POPCNT },
 	[EM_HAS_ADX]		= { X86_FEATURE_ADX },
-	[EM_HAS_CMPCCXADD]	= { X86_FEATURE_AVX_VNNI + 3 },	/* no name before 6.3 */
+	[EM_HAS_CMPCCXADD]	= { X86_FEATURE_CMPCCXADD },
 	[EM_HAS_MOVDIRI]	= { X86_FEATURE_MOVDIRI },
 	[EM_HAS_MOVDIR64B]	= { X86_FEATURE_MOVDIR64B },
 	[EM_HAS_CLFLUSHOPT]	= { X86_FEATURE_CLFLUSHOPT },
