@@ -322,17 +322,25 @@ static bool all_accessed(const struct mmu_mode *mode, const struct walk *w)
 	return true;
 }
 
+/*
+ * The host's page behind pf->gfn; false: pf->pfn tells why there is none. @atomic: only
+ * what can be had without waiting.
+ */
+static bool find_page(struct kvm_vcpu *vcpu, struct mmu_pf *pf, bool atomic)
+{
+	pf->seq = READ_ONCE(vcpu->kvm->invalidate_seq);
+	smp_rmb();	/* the sequence before the page: kvm_notifier_retry() */
+	pf->hva = kvm_slot_hva(pf->slot, pf->gfn);
+	pf->pfn = kvm_slot_gfn_to_pfn(pf->slot, pf->gfn, atomic, pf->write, &pf->host_writable);
+	return !kvm_pfn_is_bad(pf->pfn);
+}
+
 /* What can be had without waiting; a page that can't is left to a fault. */
 static void map_ahead(struct kvm_vcpu *vcpu, struct mmu_pf *pf)
 {
 	pf->slot = kvm_vcpu_gfn_to_slot(vcpu, pf->gfn);
-	if (!pf->slot || shadow_stock_fill(&vcpu->arch.mmu.shadow.stock))
-		return;
-	pf->seq = READ_ONCE(vcpu->kvm->invalidate_seq);
-	smp_rmb();	/* as in map_fault() */
-	pf->hva = kvm_slot_hva(pf->slot, pf->gfn);
-	pf->pfn = kvm_slot_gfn_to_pfn(pf->slot, pf->gfn, true, false, &pf->host_writable);
-	if (kvm_pfn_is_bad(pf->pfn))
+	if (!pf->slot || shadow_stock_fill(&vcpu->arch.mmu.shadow.stock) ||
+	    !find_page(vcpu, pf, true))
 		return;
 	shadow_map(vcpu, pf);
 	kvm_release_pfn(pf->pfn, false);
@@ -456,11 +464,7 @@ static int map_fault(struct kvm_vcpu *vcpu, struct mmu_pf *pf)
 {
 	int r;
 
-	pf->seq = READ_ONCE(vcpu->kvm->invalidate_seq);
-	smp_rmb();	/* the sequence before the page: kvm_notifier_retry() */
-	pf->hva = kvm_slot_hva(pf->slot, pf->gfn);
-	pf->pfn = kvm_slot_gfn_to_pfn(pf->slot, pf->gfn, false, pf->write, &pf->host_writable);
-	if (kvm_pfn_is_bad(pf->pfn))
+	if (!find_page(vcpu, pf, false))
 		return bad_pfn(vcpu, pf);
 
 	if (pf->slot->flags & KVM_MEM_READONLY)
