@@ -75,6 +75,13 @@ unsigned long kvm_vcpu_gfn_to_hva(struct kvm_vcpu *vcpu, gfn_t gfn, bool *writab
  */
 kvm_pfn_t kvm_slot_gfn_to_pfn(struct kvm_memory_slot *slot, gfn_t gfn, bool atomic,
 			      bool write, bool *writable);
+
+/*
+ * As many of the @n pages from @gfn on as the host has ready for writing, one after the other, with
+ * a reference to each. The range lies in the slot, which can be written to. Does not sleep.
+ */
+unsigned int kvm_slot_get_ready(const struct kvm_memory_slot *slot, gfn_t gfn, unsigned int n,
+				struct page **pages);
 void kvm_release_pfn(kvm_pfn_t pfn, bool dirty);
 
 /*

@@ -106,7 +106,7 @@ void shadow_free_link(struct rmap_link *link)
 /* Add @entry to @r with a link of the stock, if one is needed. */
 static void stock_rmap_add(struct shadow_stock *stock, struct mmu_rmap *r, u64 *entry)
 {
-	if (rmap_add(r, entry, stock->link[stock->nr_links - 1]))
+	if (rmap_add(r, entry, stock->nr_links ? stock->link[stock->nr_links - 1] : NULL))
 		stock->nr_links--;
 }
 

@@ -222,6 +222,14 @@ kvm_pfn_t kvm_slot_gfn_to_pfn(struct kvm_memory_slot *slot, gfn_t gfn, bool atom
 	return hva_to_pfn(kvm_slot_hva(slot, gfn), atomic, write, writable);
 }
 
+unsigned int kvm_slot_get_ready(const struct kvm_memory_slot *slot, gfn_t gfn, unsigned int n,
+				struct page **pages)
+{
+	int got = get_user_pages_fast_only(kvm_slot_hva(slot, gfn), n, FOLL_WRITE, pages);
+
+	return got > 0 ? got : 0;
+}
+
 /* ---- dirty bits ---------------------------------------------------------------- */
 
 void kvm_mark_slot_dirty(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn)

@@ -553,6 +553,59 @@ static void freed_after_read(void)
 	tvm_close(&t);
 }
 
+/*
+ * A page that the host had ready, beside one that the guest has used, may be mapped together with that: the host does as it
+ * likes with it all the same.
+ */
+static void neighbours(void)
+{
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = (uint64_t[SIZE / P / 64]){ 0 } };
+	struct tvm t;
+
+	vm_with(&t, private_memory(), 0);
+	REQUIRE_OK(madvise(mem, SIZE, MADV_NOHUGEPAGE));
+	for (int i = 0; i < 32; i++)
+		*(uint32_t *)(mem + i * P) = 0x100 + i;
+	CHECK_EQ(guest_read(&t, 0), 0x100);
+	CHECK_EQ(guest_read(&t, 3 * P), 0x103);
+	guest_write(&t, 4 * P, 0x204);
+	CHECK_EQ(host_read(4 * P), 0x204);
+	REQUIRE_OK(madvise(mem + 5 * P, P, MADV_DONTNEED));
+	CHECK_EQ(guest_read(&t, 5 * P), 0);
+	CHECK_OK(mprotect(mem + 6 * P, P, PROT_READ));
+	PREPARE(&t, wr, 6 * P, 1);
+	CHECK_ERR(tvm_run(&t), EFAULT);
+	CHECK_EQ(guest_read(&t, 6 * P), 0x106);
+	REQUIRE_OK(tvm_set_slot(t.vm, 1, KVM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, mem));
+	guest_write(&t, 7 * P, 0x207);
+	CHECK_EQ(guest_read(&t, 8 * P), 0x108);
+	CHECK_OK(ioctl(t.vm, KVM_GET_DIRTY_LOG, &log));
+	CHECK_EQ(*(uint64_t *)log.dirty_bitmap, 1 << 7);
+	CHECK_EQ(guest_read(&t, 31 * P), 0x11f);
+	tvm_close(&t);
+}
+
+/* ... and what the guest writes there without an exit is not lost when the host takes the page. */
+static void neighbours_swapped(void)
+{
+	struct tvm t;
+
+	if (!have_swap())
+		SKIP_REST("the host has no swap");
+	vm_with(&t, private_memory(), 0);
+	REQUIRE_OK(madvise(mem, SIZE, MADV_NOHUGEPAGE));
+	memset(mem, 1, 64 * P);
+	take_pages(64);
+	for (int i = 0; i < 64; i++)
+		CHECK_EQ(host_read(i * P), 0x01010101);
+	CHECK_EQ(guest_read(&t, 0), 0x01010101);
+	write_pages(&t, 64, 0x600);
+	take_pages(64);
+	check_pages(&t, 64, 0x600);
+	tvm_close(&t);
+}
+
 TEST_MAIN(T(dropped), T(replaced), T(protected), T(forked), T(zero_page), T(read_only), T(tables_in_rom), T(mmio_and_memory),
 	  T(large_pages), T(large_pages_logged), T(disturbed),
-	  T(swapped), T(swapped_after_read), T(shared_after_read), T(freed_after_read))
+	  T(swapped), T(swapped_after_read), T(shared_after_read), T(freed_after_read),
+	  T(neighbours), T(neighbours_swapped))
