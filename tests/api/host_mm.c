@@ -559,7 +559,8 @@ static void freed_after_read(void)
  */
 static void neighbours(void)
 {
-	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = (uint64_t[SIZE / P / 64]){ 0 } };
+	uint64_t dirty[SIZE / P / 64] = { 0 };
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = dirty };
 	struct tvm t;
 
 	vm_with(&t, private_memory(), 0);
@@ -580,7 +581,7 @@ static void neighbours(void)
 	guest_write(&t, 7 * P, 0x207);
 	CHECK_EQ(guest_read(&t, 8 * P), 0x108);
 	CHECK_OK(ioctl(t.vm, KVM_GET_DIRTY_LOG, &log));
-	CHECK_EQ(*(uint64_t *)log.dirty_bitmap, 1 << 7);
+	CHECK_EQ(dirty[0], 1 << 7);
 	CHECK_EQ(guest_read(&t, 31 * P), 0x11f);
 	tvm_close(&t);
 }
