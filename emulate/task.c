@@ -218,7 +218,27 @@ static enum em_result enter_new(struct em_ctx *c, const struct task *t, const st
 	return EM_DONE;
 }
 
-static void enter_v86(struct em_ctx *c, const struct task *t)
+/* Whatever its mode, the new task has its own LDT; until it was checked only the selector. */
+static void drop_ldt(struct em_ctx *c, const struct task *t)
+{
+	struct em_seg seg;
+
+	em_null_seg(t->ldt, &seg);
+	em_set_seg(c, EM_LDTR, &seg);
+}
+
+static enum em_result load_ldt(struct em_ctx *c, const struct task *t)
+{
+	struct em_seg seg;
+	enum em_result r;
+
+	r = em_check_ldt(c, t->ldt, EM_EX_TS, &seg);
+	if (r == EM_DONE)
+		em_set_seg(c, EM_LDTR, &seg);
+	return r;
+}
+
+static enum em_result enter_v86(struct em_ctx *c, const struct task *t)
 {
 	struct em_seg seg;
 	unsigned int i;
@@ -228,6 +248,9 @@ static void enter_v86(struct em_ctx *c, const struct task *t)
 		em_real_seg(c, i, t->seg[i], &seg);
 		em_set_seg(c, i, &seg);
 	}
+	drop_ldt(c, t);
+	em_commit(c);
+	return load_ldt(c, t);
 }
 
 static enum em_result check_new_cs(struct em_ctx *c, u16 sel, struct em_desc *d)
@@ -279,14 +302,11 @@ static enum em_result load_segments(struct em_ctx *c, const struct task *t)
 			seg.attr = c->cpl << EM_SEG_DPL_SHIFT;
 		em_set_seg(c, i, &seg);
 	}
-	em_null_seg(t->ldt, &seg);
-	em_set_seg(c, EM_LDTR, &seg);
+	drop_ldt(c, t);
 	em_commit(c);
-	r = em_check_ldt(c, t->ldt, EM_EX_TS, &seg);
-	if (r != EM_DONE)
-		return r;
-	em_set_seg(c, EM_LDTR, &seg);
-	r = load_new_cs(c, t->seg[T_CS]);
+	r = load_ldt(c, t);
+	if (r == EM_DONE)
+		r = load_new_cs(c, t->seg[T_CS]);
 	if (r == EM_DONE)
 		r = em_check_data_seg(c, EM_SS, t->seg[T_SS], c->cpl, EM_EX_TS, &seg);
 	if (r == EM_DONE)
@@ -302,12 +322,9 @@ static enum em_result load_segments(struct em_ctx *c, const struct task *t)
 static enum em_result start_new(struct em_ctx *c, const struct task *t, const struct em_seg *tr,
 				bool has_err, u32 err)
 {
-	enum em_result r = EM_DONE;
+	enum em_result r;
 
-	if (c->mode == EM_VM86)
-		enter_v86(c, t);
-	else
-		r = load_segments(c, t);
+	r = c->mode == EM_VM86 ? enter_v86(c, t) : load_segments(c, t);
 	em_commit(c);
 	if (r == EM_DONE)
 		r = em_check_target(c, em_seg(c, EM_CS), t->eip);

@@ -102,6 +102,7 @@ END_TEST
 START_TEST(task_v86)
 {
 	machine_prot(&m, true);
+	m.seg[EM_LDTR] = (struct em_seg) { 0x38, 0x082, 0xff, 0x8000 };
 	machine_desc(&m, SEL_TSS, TSS_BASE, 0x2067, 0x08b);
 	put_tss32(X86_EFLAGS_VM | 0x202);
 	ck_assert_int_eq(RUN(JMP_TSS2), EM_DONE);
@@ -111,6 +112,22 @@ START_TEST(task_v86)
 	ck_assert_uint_eq(m.seg[EM_DS].limit, 0xffff);
 	ck_assert(!(m.c.rflags & X86_EFLAGS_NT));
 	ck_assert_uint_eq(m.ram[GDT_BASE + SEL_TSS + 5], 0x89);	/* not busy any more */
+	ck_assert_uint_eq(m.seg[EM_LDTR].sel, 0);	/* its LDT is its own, if it has one */
+	ck_assert(!(m.seg[EM_LDTR].attr & EM_SEG_P));
+	ck_assert_uint_eq(m.seg[EM_CS].sel, SEL_CODE0);
+}
+END_TEST
+
+START_TEST(task_v86_without_ldt)
+{
+	machine_prot(&m, true);
+	put_tss32(X86_EFLAGS_VM | 0x202);
+	poke(TSS2_BASE + 0x60, SEL_DATA0, 2);
+	RAISES(JMP_TSS2, EM_EX_TS, SEL_DATA0);	/* amid the new task */
+	ck_assert_int_eq(m.c.mode, EM_VM86);
+	ck_assert_uint_eq(m.c.rip, 0x6000);
+	ck_assert_uint_eq(m.seg[EM_LDTR].sel, SEL_DATA0);
+	ck_assert(!(m.seg[EM_LDTR].attr & EM_SEG_P));
 }
 END_TEST
 
@@ -595,6 +612,7 @@ int main(void)
 
 	tcase_add_test(tc, task_16);
 	tcase_add_test(tc, task_v86);
+	tcase_add_test(tc, task_v86_without_ldt);
 	tcase_add_test(tc, task_trap_and_cr3);
 	tcase_add_test(tc, task_breakpoints);
 	tcase_add_test(tc, task_segment_faults);
