@@ -271,6 +271,8 @@ static enum em_result call_inner(struct em_ctx *c, const struct far *f, struct e
 	if (r == EM_FAULT && c->fault.vector == EM_EX_SS)
 		return em_sel_fault(c, EM_EX_SS, sel);	/* no room on the new stack */
 	if (r == EM_DONE)
+		r = em_check_target(c, cs, f->off);
+	if (r == EM_DONE)
 		r = enter_code(c, d, cs, f->off);
 	if (r == EM_DONE)
 		em_set_seg(c, EM_SS, &ss);
@@ -324,7 +326,8 @@ static enum em_result far_gate(struct em_ctx *c, const struct far *via, struct e
 		return r;
 	inner = f.call && !(em_desc_type(&d) & 4) && em_desc_dpl(&d) < em_cpl(c);
 	em_desc_to_seg(&d, (f.sel & ~3) | (inner ? em_desc_dpl(&d) : em_cpl(c)), &cs);
-	r = em_check_target(c, &cs, f.off);
+	/* AMD's processors look after the pushes, as with a call without a gate. */
+	r = c->intel ? em_check_target(c, &cs, f.off) : EM_DONE;
 	if (r == EM_DONE && inner)
 		return call_inner(c, &f, &d, &cs, gate->hi & 31);
 	if (r == EM_DONE && f.call) {
@@ -332,6 +335,8 @@ static enum em_result far_gate(struct em_ctx *c, const struct far *via, struct e
 			c->mode = EM_PROT64;	/* already: the stack is flat */
 		r = push_return(c, &f);
 	}
+	if (r == EM_DONE)
+		r = em_check_target(c, &cs, f.off);
 	return r == EM_DONE ? enter_code(c, &d, &cs, f.off) : r;
 }
 

@@ -305,6 +305,32 @@ START_TEST(gate_jumps)
 }
 END_TEST
 
+/* A stack that is not there, a target that is not there: AMD's processors find the stack first. */
+START_TEST(gate_pushes_first)
+{
+	machine_prot(&m, true);
+	machine_desc(&m, SEL_CODE0, 0, 0xffff, 0x49b);
+	gate(SEL_CODE0, 0x12340, 0xec00);
+	RAISES(CALL_GATE, EM_EX_GP, 0);
+	GPR(RSP) = HOLE_BASE + 4;
+	RAISES(CALL_GATE, EM_EX_PF, 2);
+	m.c.intel = true;
+	RAISES(CALL_GATE, EM_EX_GP, 0);
+
+	/* the same on another privilege's stack */
+	user_mode();
+	poke(TSS_BASE + 4, HOLE_BASE + 4, 4);
+	poke(TSS_BASE + 8, SEL_DATA0, 2);
+	RAISES(CALL_GATE, EM_EX_GP, 0);
+	m.c.intel = false;
+	RAISES(CALL_GATE, EM_EX_PF, 2);
+	poke(TSS_BASE + 4, 0x9000, 4);
+	RAISES(CALL_GATE, EM_EX_GP, 0);
+	ck_assert_uint_eq(m.c.cpl, 3);
+	ck_assert_uint_eq(GPR(RSP), HOLE_BASE + 4);
+}
+END_TEST
+
 /* From compatibility mode: the return address goes where 64-bit code pushes it. */
 START_TEST(gate_to_64_bits)
 {
@@ -619,6 +645,7 @@ int main(void)
 	tcase_add_test(tc, nested_return_faults);
 	tcase_add_test(tc, task_gates);
 	tcase_add_test(tc, gate_jumps);
+	tcase_add_test(tc, gate_pushes_first);
 	tcase_add_test(tc, gate_to_64_bits);
 	tcase_add_test(tc, sysenter_32);
 	tcase_add_test(tc, sysenter_64);
