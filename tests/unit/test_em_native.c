@@ -521,6 +521,8 @@ static const char *why_not(const struct leaf *l)
 		return "leaves the program";
 	if (fn == em_i_int3 && width != W64)
 		return NULL;
+	if ((fn == em_i_rdpkru || fn == em_i_wrpkru) && cpu_has(7, 0, 2, 4))
+		return "the program's own rights to its memory";
 	if (l->vex && !cpu_has(7, 0, 1, 5))
 		return "not on this processor";
 	if (is_sse4a(l) && !cpu_has(0x81, 1, 2, 6))
