@@ -23,6 +23,13 @@
 #define CAME_LOW	(376)		/* linear address of the frame */
 #define CAME_KIND	(380)
 
+/* Room for the prefix before an IRET that has to be emulated, see force_iret(). */
+	.macro forced_iret name, insn
+	.globl \name
+\name:	.fill 5, 1, 0x90
+	\insn
+	.endm
+
 	.section .entry, "ax"
 	.code32
 	.globl _start
@@ -50,7 +57,16 @@ enter_prot:
 	movl go + GO_GPR(7), %edi
 	lss go + GO_SP, %esp
 	movw go + GO_SEG(3), %ds
-	iretl
+	forced_iret iret_prot, iretl
+
+/* VIF and VIP, which only IRET clears. */
+	.globl clear_virtual
+clear_virtual:
+	popl %eax
+	pushl $2
+	pushl $SEL_CODE32
+	pushl %eax
+	forced_iret iret_clear, iretl
 
 /* One stub for each vector; those with an error code have it on the stack. */
 	.macro stubs name, size
@@ -162,7 +178,7 @@ enter_long:
 	movq GO_GPR(14)(%rbx), %r14
 	movq GO_GPR(15)(%rbx), %r15
 	movq GO_GPR(3)(%rbx), %rbx
-	iretq
+	forced_iret iret_long, iretq
 
 	stubs stubs64
 stubs64_common:
@@ -249,6 +265,8 @@ from_real:
 	movl %eax, %ds
 	movl %eax, %es
 	movl %eax, %ss
+	movl %eax, %fs			/* with real mode's in them a guest of ours might be emulated on and on */
+	movl %eax, %gs
 	movzwl LOW + LOW_OF(low_segs), %eax
 	movw %ax, came + CAME_SEG(0)
 	movw LOW + LOW_OF(low_segs) + 2, %ax

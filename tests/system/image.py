@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """image.py SEED LIMIT ROUNDS OBJ-DIR OUT-DIR
 
-Write OUT-DIR/plain.img and forced.img, disks that run the tests, the second with the
-prefix that has the instruction emulated; idle.img, which loads all and runs none; and
-OUT-DIR/names, a line for each test. No
-family of tests gives more than LIMIT (0: no limit) of its own for one of the ROUNDS.
+Write programs that run the tests, as they ought to lie in memory from 1M on:
+OUT-DIR/tcg.bin has those for a bare TCG, forced.bin those for our guest, each behind the
+prefix that has it emulated, real.bin those of real mode, for a guest of ours that has all
+of this mode emulated; idle.bin runs none. boot.img is a disk that starts what lies there;
+bochs.img one that brings its tests with it. OUT-DIR/names has a line for each test:
+number, name, code, fields to ignore, machines that it is for ("ours" is forced.bin).
+No family of tests gives more than LIMIT (0: no limit) of its own for one of the ROUNDS.
 Prints the number of tests.
 """
-import os
 import struct
 import subprocess
 import sys
@@ -39,23 +41,46 @@ def assemble(wanted):
     return {w: code[16 * i:16 * i + code[16 * i + 15]] for i, w in enumerate(wanted)}
 
 
+def program(payload, prefix, records):
+    """What lies from 1M on."""
+    return payload + struct.pack("<4I", MAGIC, len(records), prefix, 0) + machine.arena() + b"".join(records)
+
+
+def disk(boot, body):
+    """Of whole cylinders; the boot sector reads @body to 1M."""
+    boot = boot[:4] + struct.pack("<I", -(-len(body) // SECTOR)) + boot[8:]
+    size = -(-(SECTOR + len(body)) // CYLINDER) * CYLINDER
+    return (boot + body).ljust(size, b"\0")
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def write(path, content):
+    with open(path, "wb") as f:
+        f.write(content)
+
+
 def main(seed, limit, rounds, objdir, outdir):
     tests = cases.in_order(cases.all_cases(seed, limit, rounds))
     code = assemble(dict.fromkeys((t.state["bits"], t.text) for t in tests))
-    records = b"".join(t.state.pack(i, code[t.state["bits"], t.text], t.patches) for i, t in enumerate(tests))
-    with open(objdir + "/payload.bin", "rb") as f:
-        payload = f.read()
-    with open(objdir + "/boot.bin", "rb") as f:
-        boot = bytearray(f.read())
-    for name, count, prefix in (("plain", len(tests), 0), ("forced", len(tests), 1), ("idle", 0, 0)):
-        body = payload + struct.pack("<4I", MAGIC, count, prefix, 0) + machine.arena() + records
-        boot[4:8] = struct.pack("<I", -(-len(body) // SECTOR))
-        size = -(-(SECTOR + len(body)) // CYLINDER) * CYLINDER
-        with open(f"{outdir}/{name}.img", "wb") as f:
-            f.write(bytes(boot) + body.ljust(size - SECTOR, b"\0"))
+    records = [t.state.pack(i, code[t.state["bits"], t.text], t.patches) for i, t in enumerate(tests)]
+    payload, boot = read(objdir + "/payload.bin"), read(objdir + "/boot.bin")
+
+    def program_of(machine_, prefix=0):
+        return program(payload, prefix, [r for r, t in zip(records, tests) if machine_ in t.machines()])
+
+    write(outdir + "/tcg.bin", program_of("tcg"))
+    write(outdir + "/forced.bin", program_of("ours", 1))
+    write(outdir + "/real.bin", program_of("real"))
+    write(outdir + "/idle.bin", program(payload, 0, []))
+    write(outdir + "/boot.img", disk(boot, b""))
+    write(outdir + "/bochs.img", disk(boot, program_of("bochs")))
     with open(outdir + "/names", "w") as f:
         for i, t in enumerate(tests):
-            f.write(f"{i:x}\t{t.name}\t{code[t.state['bits'], t.text].hex()}\t{t.ignore}\n")
+            f.write(f"{i:x}\t{t.name}\t{code[t.state['bits'], t.text].hex()}\t{t.ignore}\t{','.join(t.machines())}\n")
     print(len(tests))
 
 

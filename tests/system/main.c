@@ -48,6 +48,8 @@ extern struct { u16 seg[8]; u32 gpr[8]; u32 sp; u16 ss; } __attribute__((packed)
 void enter_prot(void);
 void enter_long(void);
 void enter_real(void);
+void clear_virtual(void);
+extern u8 iret_prot[5], iret_long[5], iret_clear[5];
 void main(void);
 
 static u64 idt32[256], idt64[256][2];
@@ -198,18 +200,43 @@ static void make_pages(void)
 
 #define RF	0x10000
 #define VM	0x20000
+#define VIF	0x80000
+#define VIP	0x100000
 #define LMA	0x400
 #define MCE	0x40		/* in CR4, always: a hypervisor keeps it on, and QEMU lets the guest see that */
 
+static const u8 force[5] = { 0x0f, 0x0b, 'k', 'v', 'm' };
+static const u8 plain[5] = { 0x90, 0x90, 0x90, 0x90, 0x90 };
+
+/*
+ * Where a guest is run by QEMU's TCG, its IRET neither sets nor clears VIF and VIP. Have it
+ * emulated where these matter; on a bare machine there is nothing but its own.
+ */
+static void force_iret(u8 *room, u32 on)
+{
+	copy(room, on ? force : plain, sizeof(force));
+}
+
+static void set_virtual(const struct image *im, const struct test *t)
+{
+	u32 flags;
+
+	force_iret(iret_prot, im->prefix && t->rflags & (VIF | VIP));
+	force_iret(iret_long, im->prefix && t->rflags & (VIF | VIP));
+	force_iret(iret_clear, im->prefix);
+	asm volatile("pushfl; popl %0" : "=r"(flags));
+	if (flags & (VIF | VIP))
+		clear_virtual();
+}
+
 static void make_arena(const struct image *im, const struct test *t)
 {
-	static const u8 force[5] = { 0x0f, 0x0b, 'k', 'v', 'm' };
 	const u8 *p = (const u8 *)(t + 1), *end = (const u8 *)t + t->size;
 	u8 *arena = (u8 *)ARENA;
 	u16 len;
 
 	copy(arena, im->arena, ARENA_SIZE);
-	fill(arena + 0xff00, 0, 0x100);		/* up to the limit of most segments */
+	fill(arena + 0xff00, 0, 0x110);		/* up to the limit of most segments, and across */
 	copy(arena + A_CODE - 5, force, 5);
 	copy(arena + A_CODE, t->insn, sizeof(t->insn));
 	for (; p < end; p += 4 + len) {
@@ -529,6 +556,23 @@ static void print_memory(const struct result *r, u16 began)
 	}
 }
 
+/* The driver's tables: the task is there to be no 16-bit one, with which nobody gets to long mode. */
+#define SEL_TSS		0x30
+
+static u8 own_tss[104];
+static u64 own_gdt[7] = {
+	0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff,
+	0x00009b010000ffff, 0x000093010000ffff, 0,
+};
+
+static void set_own_tables(void)
+{
+	low_gdtr = (struct table){ sizeof(own_gdt) - 1, (u32)own_gdt };
+	own_gdt[SEL_TSS / 8] = (u64)((u32)own_tss & 0xff000000) << 32 | 0x890000000000 |
+			       (u64)((u32)own_tss & 0xffffff) << 16 | (sizeof(own_tss) - 1);
+	asm volatile("lgdt %0; ltr %w1" : : "m"(low_gdtr), "r"(SEL_TSS) : "memory");
+}
+
 static void run(const struct image *im, const struct test *t)
 {
 	u32 ip = t->rip - (im->prefix ? 5 : 0);
@@ -536,8 +580,10 @@ static void run(const struct image *im, const struct test *t)
 
 	fill(&came, 0, sizeof(came));
 	frame_at = 0;
+	set_own_tables();
 	make_arena(im, t);
 	set_system(t);
+	set_virtual(im, t);
 	if (t->mode == MODE_REAL)
 		go_real(t, ip);
 	else if (t->mode == MODE_LONG)
@@ -557,11 +603,6 @@ static void run(const struct image *im, const struct test *t)
 	put("\n");
 	flush();
 }
-
-static const u64 own_gdt[6] = {
-	0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff,
-	0x00009b010000ffff, 0x000093010000ffff,
-};
 
 static void stop(void)
 {
@@ -584,12 +625,10 @@ void main(void)
 	u32 i;
 
 	/* What goes astray goes here. */
-	fill((void *)0x1000, 0xcc, FRAMES - 0x1000);
+	fill((void *)0x1000, 0xcc, LOW - 0x1000);
 	copy((void *)(0x68 * 4), &int68, 4);
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
-	low_gdtr = (struct table){ sizeof(own_gdt) - 1, (u32)own_gdt };
-	asm volatile("lgdt %0" : : "m"(low_gdtr));
 	make_gates();
 	make_pages();
 	if (im->magic != IMAGE_MAGIC)
