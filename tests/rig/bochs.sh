@@ -12,14 +12,14 @@ BOCHS_CONFIGURE="--with-nogui --enable-x86-64 --enable-cpu-level=6 --enable-vmx=
 	--enable-avx --enable-evex --enable-handlers-chaining --enable-trace-linking
 	--enable-fast-function-calls --enable-repeat-speedups --disable-debugger --disable-docbook"
 
-# The source of trixie's package, with one fault mended; about five minutes on two idle cores.
+# The source of trixie's package, with some faults mended; about five minutes on two idle cores.
 build_bochs() {
 	local src=$TMP/src uri file sum
 	mkdir -p "$src" || return
 	read -r uri file _ sum < <(apt_in trixie apt-get -qq --print-uris source bochs | grep -F .orig.tar) &&
 	/usr/lib/apt/apt-helper -o APT::Sandbox::User=root -o Acquire::Retries=3 download-file "${uri//\'/}" "$TMP/$file" "$sum" >&2 &&
 	tar -xf "$TMP/$file" -C "$src" --strip-components=1 &&
-	patch -s -d "$src" -p1 <"$RIG/bochs-interrupt-mask.patch" >&2 || return
+	cat "$RIG"/bochs-*.patch | patch -s -d "$src" -p1 >&2 || return
 	(
 		# shellcheck disable=SC2086
 		cd "$src" && ./configure $BOCHS_CONFIGURE && make -j"$(nproc)" bochs
@@ -29,7 +29,7 @@ build_bochs() {
 
 bochs_program() {	# print its path
 	local bin
-	bin=$CACHE/pkg/bochs-$(version_of trixie bochs)-$( (echo "$BOCHS_CONFIGURE"; cat "$RIG/bochs-interrupt-mask.patch") | sha256sum | head -c 16) || exit 2
+	bin=$CACHE/pkg/bochs-$(version_of trixie bochs)-$( (echo "$BOCHS_CONFIGURE"; cat "$RIG"/bochs-*.patch) | sha256sum | head -c 16) || exit 2
 	make_once "$bin" build_bochs
 	echo "$bin"
 }
