@@ -36,6 +36,7 @@
 #include "mmu.h"
 #include "arch.h"
 #include "compat_cpuid.h"
+#include "hw/apic_regs.h"
 #include "io_bus.h"
 #include "trace.h"
 #include "vendor_ops.h"
@@ -525,13 +526,31 @@ int mmu_nested_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code)
 }
 EXPORT_SYMBOL_GPL(mmu_nested_fault);
 
-int mmu_map_own_page(struct kvm_vcpu *vcpu, gpa_t gpa, struct page *page)
+int mmu_device_access(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code)
+{
+	struct mmu_pf pf = {
+		.gpa	= gpa,
+		.gfn	= gpa_to_gfn(gpa),
+		.error	= error_code,
+		.write	= error_code & MMU_PF_WRITE,
+	};
+
+	return mmio_fault(vcpu, &pf);
+}
+EXPORT_SYMBOL_GPL(mmu_device_access);
+
+int mmu_map_own_page(struct kvm_vcpu *vcpu, gpa_t gpa, struct page *page, const bool *wanted)
 {
 	int r = mmu_cache_fill(&vcpu->arch.mmu.cache, vcpu->kvm->arch.mmu.tree.levels);
 
-	return r ?: tdp_map_own(vcpu, gpa_to_gfn(gpa), page_to_pfn(page));
+	return r ?: tdp_map_own(vcpu, gpa_to_gfn(gpa), page_to_pfn(page), wanted);
 }
 EXPORT_SYMBOL_GPL(mmu_map_own_page);
+
+void mmu_unmap_own_page(struct kvm *kvm, gfn_t gfn)
+{
+	tdp_zap_flush(kvm, gfn, gfn + 1);
+}
 
 /* ---- faults under shadow paging ------------------------------------------------------ */
 
@@ -639,6 +658,18 @@ void mmu_written(struct kvm_vcpu *vcpu, gpa_t gpa)
 }
 EXPORT_SYMBOL_GPL(mmu_written);
 
+/* The APIC's page may be mapped where the slot lies now. */
+static void uncover(struct kvm *kvm, const struct kvm_memory_slot *old,
+		    const struct kvm_memory_slot *new)
+{
+	gfn_t gfn = gpa_to_gfn(LAPIC_DEFAULT_BASE);
+
+	if (old && old->base_gfn == new->base_gfn)
+		return;
+	if (gfn >= new->base_gfn && gfn < new->base_gfn + new->npages)
+		mmu_unmap_own_page(kvm, gfn);
+}
+
 /*
  * The new slots are published and nobody uses the old ones any more, so from
  * here on every fault follows the new flags. When the log starts with all pages
@@ -648,6 +679,8 @@ void arch_slot_commit(struct kvm *kvm, const struct kvm_memory_slot *old,
 		      struct kvm_memory_slot *new)
 {
 	count_logged(kvm, logs(new) - logs(old));
+	if (new && hw_caps.apicv)
+		uncover(kvm, old, new);
 	if (!old || !new)
 		return;
 	if (!hw_caps.tdp) {

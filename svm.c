@@ -529,6 +529,7 @@ static void svm_write_tsc(struct kvm_vcpu *vcpu)
 static const struct vendor_ops svm_ops = {
 	.name			= "kvm-amd",
 	.owner			= THIS_MODULE,
+	.apicv			= NULL,		/* AVIC does not exist yet */
 	.vcpu_size		= sizeof(struct vcpu_svm),
 	.setup			= svm_setup,
 	.teardown		= svm_teardown,

@@ -27,6 +27,8 @@ struct ioapic_ops {
 	void (*retry_later)(void *owner);
 	/* The mask bit of @pin changed. */
 	void (*masked)(void *owner, unsigned int pin, bool masked);
+	/* ioapic_handles_vector() answers otherwise than before. */
+	void (*vectors)(void *owner);
 };
 
 struct ioapic {

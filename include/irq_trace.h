@@ -17,11 +17,13 @@
 DECLARE_TRACEPOINT(kvm_apic);
 DECLARE_TRACEPOINT(kvm_apic_ipi);
 DECLARE_TRACEPOINT(kvm_apic_accept_irq);
+DECLARE_TRACEPOINT(kvm_apicv_accept_irq);
 DECLARE_TRACEPOINT(kvm_eoi);
 
 void irq_trace_apic(bool write, u32 reg, u64 val);
 void irq_trace_apic_ipi(u32 icr_low, u32 dest);
 void irq_trace_apic_accept_irq(u32 apic_id, u16 mode, bool level, u8 vector);
+void irq_trace_apicv_accept_irq(u32 apic_id, u16 mode, bool level, u8 vector);
 void irq_trace_eoi(u32 apic_id, int vector);
 
 #define irq_trace(event, ...) \

@@ -122,11 +122,10 @@ void irqchip_timer_inject(struct kvm_vcpu *vcpu);
 void irqchip_tsc_changed(struct kvm_vcpu *vcpu);
 
 /*
- * Is something deliverable (IF aside): APIC, ExtINT, KVM_INTERRUPT. Any thread;
- * a hint in others'.
+ * Is something deliverable (IF aside): APIC, ExtINT, KVM_INTERRUPT.
  */
 bool irqchip_has_interrupt(struct kvm_vcpu *vcpu);
-/* The same, after an expired timer was raised: before entry. */
+/* The same, after an expired timer was raised: before entry. Not what the hardware delivers. */
 bool irqchip_has_injectable(struct kvm_vcpu *vcpu);
 /* Take it: the vector is the guest's now. -1 if it is gone. */
 int irqchip_get_interrupt(struct kvm_vcpu *vcpu);
@@ -139,6 +138,8 @@ void irqchip_update_cr8(struct kvm_vcpu *vcpu);
 void irqchip_update_map(struct kvm *kvm);
 /* An EOI of @vector by a local APIC. May @vector be of interest at all? */
 bool irqchip_wants_eoi(struct kvm *kvm, u8 vector, bool level);
+/* All that may be, as 256 bits, which change under the reader; NULL: without chips. Any context. */
+const unsigned long *irqchip_eoi_vectors(struct kvm *kvm);
 void irqchip_eoi(struct kvm_vcpu *vcpu, u8 vector, bool level);
 /* The PIC's INTR line, and the INTA cycle: a vector, or -1 if it is low. Any context. */
 bool irqchip_pic_output(struct kvm *kvm);

@@ -27,7 +27,22 @@ enum lapic_kick {
 	LAPIC_KICK_NMI,		/* one NMI: count it */
 	LAPIC_KICK_EVENT,	/* INIT or SIPI */
 	LAPIC_KICK_TIMER,	/* lapic_timer_inject() is due */
+	LAPIC_KICK_POSTED,	/* the first vector since the last was taken */
 };
+
+/*
+ * Vectors on their way to an APIC whose IRR may be the hardware's: Intel's
+ * posted-interrupt descriptor, which some processors read by themselves. Bit n is
+ * vector n; then comes LAPIC_POSTED_ON.
+ */
+struct lapic_posted {
+	DECLARE_BITMAP(bits, 512);	/* [a] */
+} __aligned(64);
+
+#define LAPIC_POSTED_ON		256	/* there may be vectors, and somebody was told */
+
+#define LAPIC_NR_REGS		(KVM_APIC_REG_SIZE >> 4)
+#define LAPIC_ISR_UNKNOWN	-2
 
 struct lapic_timer {
 	u64 target;			/* [V] ns of the next expiry, 0 = idle */
@@ -40,6 +55,7 @@ struct lapic_timer {
 struct lapic {
 	void *owner;			/* [I] the vCPU */
 	u8 *regs;			/* [I] register page; IRR, TMR [a], the rest [V] */
+	struct lapic_posted *posted;	/* [I] NULL: senders write to IRR */
 	u32 id;				/* [I] x2APIC id = vCPU id */
 	bool boot;			/* [I] this is the boot processor */
 	u64 base;			/* [m] IA32_APIC_BASE */
@@ -50,12 +66,14 @@ struct lapic {
 	bool lvtpc_masks_itself;	/* [I] Intel: a PMI masks the LVT */
 	bool lint0_extint_at_reset;	/* [V] quirk: firmware finds virtual wire set up */
 	bool irr_pending;		/* [a] hint: IRR may have a bit set */
-	s16 isr_highest;		/* [V] cached, -1 none */
-	u16 isr_count;			/* [V] */
+	s16 isr_highest;		/* [V] cached, -1 none; LAPIC_ISR_UNKNOWN: the hardware had ISR */
+	u16 isr_count;			/* [V] unless unknown */
+	bool status_stale;		/* [V] IRR or ISR is not as the hardware left it */
 	unsigned long esr;		/* [a] errors since ESR was last written */
 	unsigned long events;		/* [a] bits of enum lapic_event */
 	u8 sipi_vector;			/* [a] valid before the event bit is set */
 	struct lapic_timer timer;
+	u32 seen[LAPIC_NR_REGS];	/* [V] registers as the model wrote them: lapic_written() */
 };
 
 /*
@@ -81,6 +99,8 @@ void lapic_host_eoi(struct lapic *l, u8 vector, bool level);
 void lapic_host_send(struct lapic *l, const struct lapic_irq *irq);
 /* Ids, modes or enables changed: rebuild the map before this vCPU goes on. */
 void lapic_host_map_changed(struct lapic *l);
+/* Software enabled or disabled the APIC. vCPU thread. */
+void lapic_host_enable_changed(struct lapic *l);
 
 /* ---- the model (irq/lapic.c) ---- */
 
@@ -97,6 +117,7 @@ static inline u32 lapic_reg(const struct lapic *l, u32 off)
 static inline void lapic_put_reg(struct lapic *l, u32 off, u32 val)
 {
 	WRITE_ONCE(*(u32 *)(l->regs + off), val);
+	l->seen[off >> 4] = val;
 }
 
 static inline bool lapic_hw_enabled(const struct lapic *l)
@@ -108,6 +129,12 @@ static inline bool lapic_x2_mode(const struct lapic *l)
 {
 	return (READ_ONCE(l->base) & (LAPIC_BASE_EN | LAPIC_BASE_X2)) ==
 	       (LAPIC_BASE_EN | LAPIC_BASE_X2);
+}
+
+/* Where it is after power-up, and in xAPIC mode. */
+static inline bool lapic_at_default(const struct lapic *l)
+{
+	return (READ_ONCE(l->base) & ~(u64)LAPIC_BASE_BSP) == (LAPIC_DEFAULT_BASE | LAPIC_BASE_EN);
 }
 
 static inline bool lapic_sw_enabled(const struct lapic *l)
@@ -135,6 +162,8 @@ int lapic_has_interrupt(struct lapic *l);
 void lapic_ack(struct lapic *l, u8 vector);
 /* Highest requested vector whatever the priority, or -1: for TPR thresholds. */
 int lapic_highest_irr(struct lapic *l);
+/* Highest vector in service, or -1. vCPU thread. */
+int lapic_highest_isr(struct lapic *l);
 /* Is @vector requested or in service? Any thread; a snapshot. */
 bool lapic_vector_busy(const struct lapic *l, u8 vector);
 /* End of interrupt, as by a write of 0 to the EOI register. vCPU thread. */
@@ -142,7 +171,7 @@ void lapic_eoi(struct lapic *l);
 /* Could the guest do its next EOI without telling us (PV EOI)? vCPU thread. */
 bool lapic_eoi_may_be_lazy(struct lapic *l);
 
-u32 lapic_ppr(const struct lapic *l);
+u32 lapic_ppr(struct lapic *l);
 /* CR8 and TPR 7:4 are one register. vCPU thread. */
 void lapic_set_cr8(struct lapic *l, u8 cr8);
 u8 lapic_get_cr8(const struct lapic *l);
@@ -167,6 +196,30 @@ void lapic_write_icr(struct lapic *l, u64 icr);
  */
 void lapic_get_state(struct lapic *l, struct kvm_lapic_state *st, bool wide_ids);
 int lapic_set_state(struct lapic *l, const struct kvm_lapic_state *st, bool wide_ids);
+
+/*
+ * For hardware that does most of this by itself while the guest runs, on the
+ * register page. vCPU thread, all of them.
+ */
+
+/* Move what was posted to IRR, which must not be the hardware's now. True if there was anything. */
+bool lapic_take_posted(struct lapic *l);
+/* It may have changed IRR, ISR and TPR. */
+static inline void lapic_hardware_ran(struct lapic *l)
+{
+	l->isr_highest = LAPIC_ISR_UNKNOWN;
+	WRITE_ONCE(l->irr_pending, true);
+}
+
+/*
+ * Before the guest runs: posted vectors taken. -1 if the hardware knows the highest vectors of
+ * ISR and IRR; else those, in bits 15:8 and 7:0, 0 none.
+ */
+int lapic_new_status(struct lapic *l);
+/* It has put the guest's write into the page, and the rest is ours. */
+void lapic_written(struct lapic *l, u32 off);
+/* It has ended @vector, and wants to know what that means to others. */
+void lapic_ended(struct lapic *l, u8 vector);
 
 /* ---- the timer (irq/lapic_timer.c) ---- */
 

@@ -41,7 +41,11 @@ void mmu_written(struct kvm_vcpu *vcpu, gpa_t gpa);
  * taken out again with everything else, so this answers a fault. As mmu_nested_fault().
  * 0, -ENOMEM, -EFAULT: a slot is there.
  */
-int mmu_map_own_page(struct kvm_vcpu *vcpu, gpa_t gpa, struct page *page);
+int mmu_map_own_page(struct kvm_vcpu *vcpu, gpa_t gpa, struct page *page, const bool *wanted);
+/* Take it away. Sleeps. */
+void mmu_unmap_own_page(struct kvm *kvm, gfn_t gfn);
+/* As mmu_nested_fault(), where the hardware says that @gpa is a device's. */
+int mmu_device_access(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code);
 /* A #PF exit under shadow paging. Same context and answers. */
 int mmu_shadow_fault(struct kvm_vcpu *vcpu, gva_t gva, u64 error_code);
 

@@ -403,7 +403,7 @@ TRACE_EVENT(kvm_apic_ipi,
 				   { 2, "all" }, { 3, "all-but-self" }))
 );
 
-TRACE_EVENT(kvm_apic_accept_irq,
+DECLARE_EVENT_CLASS(kvm_accept_irq_class,
 	TP_PROTO(__u32 apicid, __u16 dm, __u16 tm, __u8 vec),
 	TP_ARGS(apicid, dm, tm, vec),
 	TP_STRUCT__entry(
@@ -421,6 +421,33 @@ TRACE_EVENT(kvm_apic_accept_irq,
 	TP_printk("apicid %x vec %u (%s|%s)", __entry->apicid, __entry->vec,
 		  __print_symbolic((__entry->dm >> 8 & 0x7), kvm_trace_mode_names),
 		  __entry->tm ? "level" : "edge")
+);
+
+DEFINE_EVENT(kvm_accept_irq_class, kvm_apic_accept_irq,
+	TP_PROTO(__u32 apicid, __u16 dm, __u16 tm, __u8 vec),
+	TP_ARGS(apicid, dm, tm, vec)
+);
+
+DEFINE_EVENT(kvm_accept_irq_class, kvm_apicv_accept_irq,
+	TP_PROTO(__u32 apicid, __u16 dm, __u16 tm, __u8 vec),
+	TP_ARGS(apicid, dm, tm, vec)
+);
+
+TRACE_EVENT(kvm_apicv_inhibit_changed,
+	TP_PROTO(int reason, bool set, unsigned long inhibits),
+	TP_ARGS(reason, set, inhibits),
+	TP_STRUCT__entry(
+		__field(int, reason)
+		__field(bool, set)
+		__field(unsigned long, inhibits)
+	),
+	TP_fast_assign(
+		__entry->reason = reason;
+		__entry->set = set;
+		__entry->inhibits = inhibits;
+	),
+	TP_printk("%s reason=%u, inhibits=0x%lx", __entry->set ? "set" : "cleared",
+		  __entry->reason, __entry->inhibits)
 );
 
 DECLARE_EVENT_CLASS(kvm_eoi_class,

@@ -46,6 +46,7 @@ enum kvm_request {
 	KVM_REQ_STEAL_UPDATE,
 	KVM_REQ_NMI,
 	KVM_REQ_EOI_EXIT,	/* KVM_EXIT_IOAPIC_EOI is due */
+	KVM_REQ_APICV,		/* what hardware does of the local APIC's work */
 	KVM_REQ_INTERCEPTS,	/* MSR filter or CPUID changed the maps */
 	KVM_REQ_UNBLOCK,	/* re-evaluate "runnable" */
 	KVM_REQ_TIMER,		/* the APIC timer expired */
@@ -57,7 +58,8 @@ enum kvm_request {
 #define KVM_REQ_NO_WAKEUP \
 	(BIT(KVM_REQ_TLB_FLUSH) | BIT(KVM_REQ_MMU_RELOAD) | BIT(KVM_REQ_CLOCK_UPDATE) | \
 	 BIT(KVM_REQ_MASTER_CLOCK) | BIT(KVM_REQ_GLOBAL_CLOCK) | BIT(KVM_REQ_STEAL_UPDATE) | \
-	 BIT(KVM_REQ_INTERCEPTS) | BIT(KVM_REQ_OUTSIDE_GUEST) | BIT(KVM_REQ_EVENT))
+	 BIT(KVM_REQ_INTERCEPTS) | BIT(KVM_REQ_APICV) | BIT(KVM_REQ_OUTSIDE_GUEST) | \
+	 BIT(KVM_REQ_EVENT))
 
 struct kvm_vcpu {
 	struct kvm *kvm;			/* [I] */

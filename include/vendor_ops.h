@@ -17,6 +17,7 @@
 #include <linux/static_call.h>
 #include "types.h"
 
+struct apicv_ops;
 struct pte_format;
 struct x86_event;
 struct x86_msr;
@@ -67,6 +68,7 @@ struct hw_caps {
 	bool nrips, decode_assists, flush_by_asid, pause_filter;
 	bool vgif, tsc_scaling, xsaves;
 	bool emulate_real;		/* real mode and its remains run in the emulator */
+	bool apicv;			/* vendor_ops->apicv is in use: apicv.h */
 	u64 max_tsc_scaling_ratio;
 	u8 tsc_scaling_frac_bits;
 	u8 nr_counters;			/* performance counters that RDPMC reads; they stand still at 0 */
@@ -143,6 +145,7 @@ struct vendor_ops {
 	const char *name;		/* "kvm-amd" */
 	struct module *owner;
 	size_t vcpu_size;		/* struct that begins with a struct kvm_vcpu */
+	const struct apicv_ops *apicv;	/* NULL: there is no such thing */
 	int (*setup)(struct hw_caps *caps);	/* once, process context: -EOPNOTSUPP without the feature */
 	void (*teardown)(void);
 	void (*emergency_off)(void);	/* crash or reboot: this CPU, any context */

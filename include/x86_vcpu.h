@@ -166,6 +166,8 @@ struct x86_vcpu {
 
 	struct lapic *apic;		/* [I] NULL without in-kernel APIC */
 	u64 apic_base;			/* IA32_APIC_BASE */
+	bool apicv_active;		/* read by senders of interrupts: irq/apicv.c */
+	unsigned int apicv_inhibits;	/* this vCPU's of the VM's */
 	u64 entry_deadline;		/* host TSC at which run() must end, 0 never: hw_caps.entry_timer_span */
 	u64 eoi_exit_vector;		/* pending KVM_EXIT_IOAPIC_EOI */
 	u32 mp_state;			/* [V], read by others as a hint */

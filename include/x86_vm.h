@@ -43,6 +43,15 @@ struct x86_vm_clock {
 	struct delayed_work update_work, sync_work;
 };
 
+/* Hardware that does local APICs' work: apicv.h. */
+struct x86_vm_apicv {
+	spinlock_t lock;
+	unsigned int nr[2];		/* [lock] of each reason, how many vCPUs have it */
+	unsigned long inhibits;		/* [lock] to write; why no vCPU may use it */
+	struct page *page;		/* [I] with the chips; NULL: none */
+	bool page_on;			/* [lapic_map_lock] to write; may the page be mapped? */
+};
+
 struct x86_vm {
 	struct mmu_vm mmu;
 
@@ -56,6 +65,7 @@ struct x86_vm {
 	struct mutex lapic_map_lock;
 	bool x2apic_format, x2apic_broadcast_quirk_off;	/* [L] KVM_CAP_X2APIC_API */
 	u32 boot_vcpu_id;			/* [L] KVM_SET_BOOT_CPU_ID */
+	struct x86_vm_apicv apicv;
 
 	struct x86_vm_tsc tsc;
 	struct x86_vm_clock clock;

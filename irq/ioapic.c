@@ -88,8 +88,11 @@ static void ioapic_index_vectors(struct ioapic *io)
 
 	for (i = 0; i < IOAPIC_NR_PINS; i++)
 		__set_bit(io->rte[i] & IOAPIC_RTE_VECTOR, now);
+	if (!memcmp(now, io->vectors, sizeof(now)))
+		return;
 	for (i = 0; i < ARRAY_SIZE(now); i++)
 		WRITE_ONCE(io->vectors[i], now[i]);
+	io->ops->vectors(io->owner);
 }
 
 static void ioapic_write_rte(struct ioapic *io, unsigned int pin, bool high, u32 val)

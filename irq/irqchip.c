@@ -26,6 +26,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include "apicv.h"
 #include "io_bus.h"
 #include "ioapic.h"
 #include "irqchip.h"
@@ -115,6 +116,17 @@ static u32 irqchip_max_id(struct kvm *kvm)
 	return max;
 }
 
+/* Do all APICs lie where they lie after power-up, in xAPIC mode? */
+static bool irqchip_all_at_default(const struct lapic_map *map, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < map->nr; i++)
+		if (!lapic_at_default(map->all[i]))
+			return false;
+	return map->nr == nr;	/* one that is disabled is not in the map */
+}
+
 static struct irqchip_map *irqchip_build_map(struct kvm *kvm)
 {
 	/* vCPUs that appear meanwhile rebuild it themselves */
@@ -134,6 +146,7 @@ static struct irqchip_map *irqchip_build_map(struct kvm *kvm)
 		if (vcpu && vcpu->arch.apic)
 			lapic_map_add(&m->map, vcpu->arch.apic);
 	}
+	apicv_set_page(kvm, irqchip_all_at_default(&m->map, nr));
 	return m;
 }
 
@@ -328,11 +341,17 @@ static void irqchip_on_ioapic_masked(void *owner, unsigned int pin, bool masked)
 		irqchip_on_unmasked(io->kvm, KVM_IRQCHIP_IOAPIC, pin);
 }
 
+static void irqchip_on_ioapic_vectors(void *owner)
+{
+	apicv_eoi_exits_changed(((struct irqchip_ioapic *)owner)->kvm);
+}
+
 static const struct ioapic_ops irqchip_ioapic_ops = {
 	.deliver = irqchip_on_ioapic_deliver,
 	.busy = irqchip_on_ioapic_busy,
 	.retry_later = irqchip_on_ioapic_retry,
 	.masked = irqchip_on_ioapic_masked,
+	.vectors = irqchip_on_ioapic_vectors,
 };
 
 static void irqchip_ioapic_retry(struct work_struct *work)
@@ -399,6 +418,18 @@ bool irqchip_wants_eoi(struct kvm *kvm, u8 vector, bool level)
 		return level && test_bit(vector, kvm->arch.pin_vectors);
 	default:
 		return false;
+	}
+}
+
+const unsigned long *irqchip_eoi_vectors(struct kvm *kvm)
+{
+	switch (irqchip_mode(kvm)) {
+	case X86_IRQCHIP_FULL:
+		return kvm->arch.ioapic->vectors;
+	case X86_IRQCHIP_SPLIT:
+		return kvm->arch.pin_vectors;
+	default:
+		return NULL;
 	}
 }
 
@@ -490,15 +521,14 @@ int irqchip_set_route(struct kvm *kvm, struct kvm_irq_route *r,
 }
 
 /* Vectors of level-triggered routes that are pins of a userspace I/O APIC. */
-static void irqchip_note_pin(struct kvm *kvm, const struct kvm_irq_route *r)
+static bool irqchip_note_pin(struct kvm *kvm, const struct kvm_irq_route *r)
 {
 	struct lapic_irq irq;
 
 	if (r->type != KVM_IRQ_ROUTING_MSI)
-		return;
+		return false;
 	msi_decode(r->msi.addr_lo, r->msi.addr_hi, r->msi.data, kvm->arch.x2apic_format, &irq);
-	if (irq.level)
-		set_bit(irq.vector, kvm->arch.pin_vectors);
+	return irq.level && !test_and_set_bit(irq.vector, kvm->arch.pin_vectors);
 }
 
 /*
@@ -511,10 +541,13 @@ void irqchip_routes_coming(struct kvm *kvm, const struct kvm_irq_routing_table *
 {
 	u32 n = min_t(u32, t->nr_gsis, kvm->arch.nr_reserved_pins), i;
 	struct kvm_irq_route *r;
+	bool more = false;
 
 	for (i = 0; i < n; i++)
 		hlist_for_each_entry(r, &t->by_gsi[i], link)
-			irqchip_note_pin(kvm, r);
+			more |= irqchip_note_pin(kvm, r);
+	if (more)
+		apicv_eoi_exits_changed(kvm);
 }
 
 /*
@@ -654,7 +687,7 @@ static int irqchip_may_create(struct kvm *kvm)
 
 long irqchip_ioctl_create(struct kvm *kvm, void *arg)
 {
-	int r = irqchip_may_create(kvm) ?: irqchip_make_chips(kvm);
+	int r = irqchip_may_create(kvm) ?: apicv_vm_create(kvm) ?: irqchip_make_chips(kvm);
 
 	if (!r)
 		/* the chips are there before the mode says so */
@@ -668,7 +701,7 @@ int irqchip_create_split(struct kvm *kvm, u64 nr_pins)
 
 	if (nr_pins > KVM_MAX_IRQ_ROUTES)
 		return -EINVAL;
-	r = irqchip_may_create(kvm) ?: kvm_set_irq_routing(kvm, NULL, 0);
+	r = irqchip_may_create(kvm) ?: apicv_vm_create(kvm) ?: kvm_set_irq_routing(kvm, NULL, 0);
 	if (r)
 		return r;
 	kvm->arch.nr_reserved_pins = nr_pins;

@@ -26,6 +26,7 @@
  * they read single words and may be late, never torn.
  */
 #include <linux/slab.h>
+#include "apicv.h"
 #include "compat_timer.h"
 #include "irqchip.h"
 #include "trace.h"
@@ -186,6 +187,9 @@ void lapic_host_kick(struct lapic *l, enum lapic_kick why)
 	case LAPIC_KICK_NMI:
 		x86_queue_nmi(vcpu);
 		return;
+	case LAPIC_KICK_POSTED:
+		apicv_posted(vcpu);
+		return;
 	case LAPIC_KICK_TIMER:
 		kvm_set_request(KVM_REQ_TIMER, vcpu);
 		break;
@@ -213,7 +217,13 @@ void lapic_host_map_changed(struct lapic *l)
 {
 	struct kvm_vcpu *vcpu = l->owner;
 
+	kvm_set_request(KVM_REQ_APICV, vcpu);
 	irqchip_update_map(vcpu->kvm);
+}
+
+void lapic_host_enable_changed(struct lapic *l)
+{
+	kvm_set_request(KVM_REQ_APICV, l->owner);
 }
 
 static enum hrtimer_restart irqchip_lapic_timer(struct hrtimer *timer)
@@ -252,6 +262,10 @@ int irqchip_vcpu_create(struct kvm_vcpu *vcpu)
 			min(x86_lapic_timer_advance_ns, ADVANCE_MAX_NS);
 	vcpu->arch.apic = &g->model;
 	vcpu->arch.apic_base = g->model.base;	/* what power-on leaves, too */
+	if (apicv_vcpu_create(vcpu)) {
+		irqchip_vcpu_destroy(vcpu);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -269,6 +283,7 @@ void irqchip_vcpu_destroy(struct kvm_vcpu *vcpu)
 		return;
 	g = glue_of(vcpu->arch.apic);
 	hrtimer_cancel(&g->timer);
+	apicv_vcpu_destroy(vcpu);
 	free_page((unsigned long)g->model.regs);
 	vcpu->arch.apic = NULL;
 	kfree(g);
@@ -348,6 +363,7 @@ static bool irqchip_icr_is_simple(u64 icr)
 bool irqchip_fast_wrmsr(struct kvm_vcpu *vcpu, u32 msr, u64 data)
 {
 	struct lapic *l = vcpu->arch.apic;
+	int vector;
 
 	if (!l)
 		return false;
@@ -362,7 +378,8 @@ bool irqchip_fast_wrmsr(struct kvm_vcpu *vcpu, u32 msr, u64 data)
 	switch (msr) {
 	case LAPIC_X2_MSR_BASE + (LAPIC_EOI >> 4):
 		/* a level interrupt's, too: only then does an I/O APIC wait */
-		if (l->isr_highest >= 0 && irqchip_wants_eoi(vcpu->kvm, l->isr_highest, true))
+		vector = lapic_highest_isr(l);
+		if (vector >= 0 && irqchip_wants_eoi(vcpu->kvm, vector, true))
 			return false;
 		break;
 	case LAPIC_X2_MSR_BASE + (LAPIC_ICR >> 4):
@@ -467,16 +484,28 @@ static bool irqchip_has_extint(struct kvm_vcpu *vcpu)
 	return vcpu->arch.ev.user_vector >= 0 || irqchip_pic_output(vcpu->kvm);
 }
 
+/* What was posted while the vCPU was out of the guest. */
+static struct lapic *irqchip_current_apic(struct kvm_vcpu *vcpu)
+{
+	struct lapic *l = vcpu->arch.apic;
+
+	if (l)
+		lapic_take_posted(l);
+	return l;
+}
+
 bool irqchip_has_interrupt(struct kvm_vcpu *vcpu)
 {
-	if (irqchip_has_extint(vcpu))
-		return true;
-	return vcpu->arch.apic && lapic_has_interrupt(vcpu->arch.apic) >= 0;
+	struct lapic *l = irqchip_current_apic(vcpu);
+
+	return irqchip_has_extint(vcpu) || (l && lapic_has_interrupt(l) >= 0);
 }
 
 bool irqchip_has_injectable(struct kvm_vcpu *vcpu)
 {
 	irqchip_timer_inject(vcpu);
+	if (vcpu->arch.apicv_active)	/* the hardware delivers its own */
+		return irqchip_has_extint(vcpu);
 	return irqchip_has_interrupt(vcpu);
 }
 
@@ -496,7 +525,7 @@ int irqchip_get_interrupt(struct kvm_vcpu *vcpu)
 {
 	int vector = irqchip_get_extint(vcpu);
 
-	if (vector >= 0 || !vcpu->arch.apic)
+	if (vector >= 0 || !vcpu->arch.apic || vcpu->arch.apicv_active)
 		return vector;
 	vector = lapic_has_interrupt(vcpu->arch.apic);
 	if (vector >= 0)

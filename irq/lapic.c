@@ -14,7 +14,8 @@
  *    bit operations. irr_pending is a hint that saves the owner the scan: a
  *    sender sets it after the bit; the owner clears it only when a scan found
  *    nothing, and then scans once more, so a bit set in between is not lost.
- *  - TMR bits are written by the sender before the IRR bit of that vector.
+ *  - TMR bits are written by the sender before the IRR bit of that vector,
+ *    and always here: no hardware writes TMR.
  *    Two senders that disagree about the trigger mode of one vector are a
  *    guest's mistake that only this guest feels.
  *  - esr, events and sipi_vector carry errors, INIT and SIPI to the owner.
@@ -24,6 +25,15 @@
  *
  * After it made something pending, a sender kicks; the kick's request bit
  * orders the two (see include/vcpu.h).
+ *
+ * Hardware may work on the page while the guest runs: it takes vectors from IRR to
+ * ISR, ends them, and puts into the page what the guest writes. Then nobody else may
+ * write to IRR. With l->posted senders leave vectors there, and the owner fetches
+ * them when the hardware is done. They set the vector, then ON; it clears ON, then
+ * takes the vectors: whichever comes first, no vector stays behind with ON clear.
+ * Between two entries the model is as good as without such hardware, but that it has
+ * to look what is in service. A guest's write that the hardware only stored is undone
+ * first, from seen[], because handlers compare with what was there before.
  *
  * Priorities: a vector's class is its upper four bits. The processor priority
  * is the higher of task priority and highest vector in service; a request is
@@ -102,6 +112,20 @@ static void lapic_error(struct lapic *l, u32 bit)
 
 /* ---- acceptance ---- */
 
+/* Told is the owner by who sets ON. It clears ON first and takes the vectors then. */
+static int lapic_post(struct lapic *l, u8 vector, bool level)
+{
+	unsigned long *bits = l->posted->bits;
+	bool waits = lapic_test_vector(l, LAPIC_IRR, vector);
+
+	irq_trace(apicv_accept_irq, l->id, LAPIC_MODE_FIXED, level, vector);
+	if (test_and_set_bit(vector, bits))
+		return 0;
+	if (!test_and_set_bit(LAPIC_POSTED_ON, bits))
+		lapic_host_kick(l, LAPIC_KICK_POSTED);
+	return !waits;
+}
+
 static int lapic_accept_fixed(struct lapic *l, u8 vector, bool level)
 {
 	if (!lapic_enabled(l))
@@ -116,6 +140,8 @@ static int lapic_accept_fixed(struct lapic *l, u8 vector, bool level)
 		else
 			lapic_clear_vector(l, LAPIC_TMR, vector);
 	}
+	if (l->posted)
+		return lapic_post(l, vector, level);
 	if (test_and_set_bit(vector & 31, lapic_vector_word(l, LAPIC_IRR, vector)))
 		return 0;
 	WRITE_ONCE(l->irr_pending, true);
@@ -216,10 +242,23 @@ int lapic_highest_irr(struct lapic *l)
 	return vector;
 }
 
-u32 lapic_ppr(const struct lapic *l)
+static void lapic_count_in_service(struct lapic *l)
+{
+	l->isr_highest = lapic_find_highest(l, LAPIC_ISR);
+	l->isr_count = lapic_count_vectors(l, LAPIC_ISR);
+}
+
+int lapic_highest_isr(struct lapic *l)
+{
+	if (l->isr_highest == LAPIC_ISR_UNKNOWN)
+		lapic_count_in_service(l);
+	return l->isr_highest;
+}
+
+u32 lapic_ppr(struct lapic *l)
 {
 	u32 tpr = lapic_reg(l, LAPIC_TPR);
-	u32 isr = l->isr_highest < 0 ? 0 : l->isr_highest;
+	u32 isr = max(lapic_highest_isr(l), 0);
 
 	return (tpr & 0xf0) >= (isr & 0xf0) ? tpr & 0xff : isr & 0xf0;
 }
@@ -233,19 +272,59 @@ int lapic_has_interrupt(struct lapic *l)
 	return (vector & 0xf0) > (int)(lapic_ppr(l) & 0xf0) ? vector : -1;
 }
 
+bool lapic_take_posted(struct lapic *l)
+{
+	unsigned long *bits, word;
+	int i;
+
+	if (!l->posted || !(READ_ONCE(l->posted->bits[BIT_WORD(LAPIC_POSTED_ON)]) &
+			    BIT_MASK(LAPIC_POSTED_ON)))
+		return false;
+	bits = l->posted->bits;
+	clear_bit(LAPIC_POSTED_ON, bits);
+	smp_mb__after_atomic();	/* ON first: who posts behind us sets it again */
+	for (i = 0; i < BIT_WORD(LAPIC_POSTED_ON); i++) {
+		word = READ_ONCE(bits[i]) ? xchg(&bits[i], 0) : 0;
+		for (; word; word &= word - 1)
+			lapic_set_vector(l, LAPIC_IRR, i * BITS_PER_LONG + __ffs(word));
+	}
+	WRITE_ONCE(l->irr_pending, true);
+	l->status_stale = true;
+	return true;
+}
+
+int lapic_new_status(struct lapic *l)
+{
+	lapic_take_posted(l);
+	if (!l->status_stale)
+		return -1;
+	l->status_stale = false;
+	return max(lapic_highest_isr(l), 0) << 8 | max(lapic_highest_irr(l), 0);
+}
+EXPORT_SYMBOL_GPL(lapic_new_status);
+
+static bool lapic_is_posted(const struct lapic *l, u8 vector)
+{
+	return l->posted && (READ_ONCE(l->posted->bits[BIT_WORD(vector)]) & BIT_MASK(vector));
+}
+
 bool lapic_vector_busy(const struct lapic *l, u8 vector)
 {
-	return lapic_test_vector(l, LAPIC_IRR, vector) || lapic_test_vector(l, LAPIC_ISR, vector);
+	return lapic_is_posted(l, vector) || lapic_test_vector(l, LAPIC_IRR, vector) ||
+	       lapic_test_vector(l, LAPIC_ISR, vector);
 }
 
 void lapic_ack(struct lapic *l, u8 vector)
 {
+	int highest = lapic_highest_isr(l);
+
+	l->status_stale = true;
 	lapic_clear_vector(l, LAPIC_IRR, vector);
 	if (lapic_test_vector(l, LAPIC_ISR, vector))
 		return;
 	lapic_set_vector(l, LAPIC_ISR, vector);
 	l->isr_count++;
-	if (vector > l->isr_highest)
+	if (vector > highest)
 		l->isr_highest = vector;
 }
 
@@ -256,28 +335,43 @@ static void lapic_look_again(struct lapic *l)
 		lapic_host_kick(l, LAPIC_KICK_IRQ);
 }
 
+/* @vector has left service. */
+static void lapic_tell_end(struct lapic *l, u8 vector)
+{
+	bool level = lapic_test_vector(l, LAPIC_TMR, vector);
+
+	if (!level || !(lapic_reg(l, LAPIC_SPIV) & LAPIC_SPIV_EOI_SUPPRESS))
+		lapic_host_eoi(l, vector, level);
+}
+
 void lapic_eoi(struct lapic *l)
 {
-	int vector = l->isr_highest;
-	bool level;
+	int vector = lapic_highest_isr(l);
 
 	irq_trace(eoi, l->id, vector);
 	if (vector < 0)
 		return;
+	l->status_stale = true;
 	lapic_clear_vector(l, LAPIC_ISR, vector);
 	l->isr_count--;
 	l->isr_highest = l->isr_count ? lapic_find_highest(l, LAPIC_ISR) : -1;
-
-	level = lapic_test_vector(l, LAPIC_TMR, vector);
-	if (!level || !(lapic_reg(l, LAPIC_SPIV) & LAPIC_SPIV_EOI_SUPPRESS))
-		lapic_host_eoi(l, vector, level);
+	lapic_tell_end(l, vector);
 	lapic_look_again(l);
 }
 
+void lapic_ended(struct lapic *l, u8 vector)
+{
+	irq_trace(eoi, l->id, vector);
+	lapic_tell_end(l, vector);
+}
+EXPORT_SYMBOL_GPL(lapic_ended);
+
 bool lapic_eoi_may_be_lazy(struct lapic *l)
 {
-	return l->isr_count == 1 && lapic_highest_irr(l) < 0 &&
-	       !lapic_test_vector(l, LAPIC_TMR, l->isr_highest);
+	int vector = lapic_highest_isr(l);
+
+	return vector >= 0 && l->isr_count == 1 && lapic_highest_irr(l) < 0 &&
+	       !lapic_test_vector(l, LAPIC_TMR, vector);
 }
 
 void lapic_set_cr8(struct lapic *l, u8 cr8)
@@ -337,8 +431,10 @@ static void lapic_write_spiv(struct lapic *l, u32 off, u32 val)
 	lapic_put_reg(l, off, val);
 	if (!(val & LAPIC_SPIV_ENABLE))
 		lapic_mask_lvts(l);
-	if ((old ^ val) & LAPIC_SPIV_ENABLE)
+	if ((old ^ val) & LAPIC_SPIV_ENABLE) {
+		lapic_host_enable_changed(l);
 		lapic_look_again(l);
+	}
 }
 
 /* A write shows the errors since the last one and starts over. */
@@ -412,8 +508,6 @@ struct lapic_reg_desc {
 #define LAPIC_SPIV_BITS		(LAPIC_VECTOR | LAPIC_SPIV_ENABLE | LAPIC_SPIV_FOCUS | \
 				 LAPIC_SPIV_EOI_SUPPRESS)
 
-#define LAPIC_NR_REGS		(KVM_APIC_REG_SIZE >> 4)
-
 static const struct lapic_reg_desc lapic_regs[LAPIC_NR_REGS] = {
 	[LAPIC_ID >> 4]		= { LAPIC_R },
 	[LAPIC_VERSION >> 4]	= { LAPIC_R },
@@ -461,6 +555,9 @@ static u32 lapic_read_reg(struct lapic *l, u32 off)
 		return lapic_ppr(l);
 	case LAPIC_TMCCT:
 		return lapic_timer_current(l);
+	case LAPIC_IRR ... LAPIC_IRR + 0x70:
+		lapic_take_posted(l);
+		break;
 	}
 	return lapic_reg(l, off);
 }
@@ -503,6 +600,23 @@ bool lapic_mmio_write(struct lapic *l, u32 off, int len, const void *data)
 	d->write(l, off, val & d->bits);
 	return true;
 }
+
+void lapic_written(struct lapic *l, u32 off)
+{
+	const struct lapic_reg_desc *d = lapic_desc(off);
+	u8 may = lapic_x2_mode(l) ? LAPIC_W | LAPIC_W2 : LAPIC_W | LAPIC_WX;
+	u32 val;
+
+	if (!d)
+		return;
+	off &= ~0xfU;
+	val = lapic_reg(l, off);
+	lapic_put_reg(l, off, l->seen[off >> 4]);
+	irq_trace(apic, true, off, val);
+	if (d->flags & may)
+		d->write(l, off, val & d->bits);
+}
+EXPORT_SYMBOL_GPL(lapic_written);
 
 int lapic_x2_read(struct lapic *l, u32 msr, u64 *data)
 {
@@ -583,10 +697,15 @@ static void lapic_put_ids(struct lapic *l)
 	}
 }
 
-static void lapic_count_in_service(struct lapic *l)
+/* All of the page is new. */
+static void lapic_page_changed(struct lapic *l)
 {
-	l->isr_highest = lapic_find_highest(l, LAPIC_ISR);
-	l->isr_count = lapic_count_vectors(l, LAPIC_ISR);
+	int i;
+
+	for (i = 0; i < LAPIC_NR_REGS; i++)
+		l->seen[i] = lapic_reg(l, i << 4);
+	lapic_count_in_service(l);
+	l->status_stale = true;
 }
 
 /* Registers as after power-up; the mode in base stands. */
@@ -595,6 +714,7 @@ static void lapic_reset_regs(struct lapic *l)
 	u32 version = LAPIC_VERSION_ID | (LAPIC_NR_LVT - 1) << 16;
 
 	lapic_timer_stop(l);
+	lapic_take_posted(l);
 	memset(l->regs, 0, KVM_APIC_REG_SIZE);
 	if (l->eoi_suppress_allowed)
 		version |= LAPIC_VERSION_EOI_SUPPRESS;
@@ -607,7 +727,7 @@ static void lapic_reset_regs(struct lapic *l)
 	lapic_put_ids(l);
 	l->esr = 0;
 	l->irr_pending = false;
-	lapic_count_in_service(l);
+	lapic_page_changed(l);
 }
 
 int lapic_set_base(struct lapic *l, u64 base, bool host)
@@ -631,8 +751,11 @@ int lapic_set_base(struct lapic *l, u64 base, bool host)
 		return -EINVAL;
 
 	WRITE_ONCE(l->base, base);
-	if (!((old ^ base) & modes))
+	if (!((old ^ base) & modes)) {
+		if ((old ^ base) & LAPIC_BASE_ADDR)
+			lapic_host_map_changed(l);
 		return 0;
+	}
 	/* what comes back from being disabled is a fresh APIC */
 	if (!host && !(base & LAPIC_BASE_EN))
 		lapic_reset_regs(l);
@@ -675,6 +798,7 @@ void lapic_get_state(struct lapic *l, struct kvm_lapic_state *st, bool wide_ids)
 
 	/* an expiry on its way goes along in IRR */
 	lapic_timer_inject(l);
+	lapic_take_posted(l);
 	current_count = lapic_timer_current(l);
 	memcpy(st->regs, l->regs, sizeof(st->regs));
 	memcpy(st->regs + LAPIC_TMCCT, &current_count, 4);
@@ -708,13 +832,14 @@ int lapic_set_state(struct lapic *l, const struct kvm_lapic_state *st, bool wide
 		return -EINVAL;
 	memcpy(&remaining, st->regs + LAPIC_TMCCT, 4);
 
+	lapic_take_posted(l);
 	memcpy(l->regs, st->regs, sizeof(st->regs));
 	lapic_fix_regs(l, version);
 	for (off = LAPIC_LVT_TIMER; off <= LAPIC_LVT_ERROR; off += 0x10)
 		lapic_put_reg(l, off, lapic_reg(l, off) & lapic_desc(off)->bits);
 	if (!lapic_sw_enabled(l))
 		lapic_mask_lvts(l);
-	lapic_count_in_service(l);
+	lapic_page_changed(l);
 	WRITE_ONCE(l->irr_pending, true);
 	lapic_timer_restore(l, remaining);
 	lapic_host_map_changed(l);

@@ -338,7 +338,7 @@ int tdp_map(struct kvm_vcpu *vcpu, struct mmu_pf *pf)
 	return ret;
 }
 
-int tdp_map_own(struct kvm_vcpu *vcpu, gfn_t gfn, kvm_pfn_t pfn)
+int tdp_map_own(struct kvm_vcpu *vcpu, gfn_t gfn, kvm_pfn_t pfn, const bool *wanted)
 {
 	struct tdp_op z = { .kvm = vcpu->kvm, .cache = &vcpu->arch.mmu.cache };
 	struct tree_map m = {
@@ -349,12 +349,13 @@ int tdp_map_own(struct kvm_vcpu *vcpu, gfn_t gfn, kvm_pfn_t pfn)
 		.memtype = vendor_call(memtype)(vcpu, gfn, false),
 		.write	 = true,
 	};
-	enum tree_result r;
+	enum tree_result r = TREE_DONE;
 
 	if (!tree_covers(tree_of(vcpu->kvm), gfn))
 		return -EFAULT;
 	read_lock(&vcpu->kvm->mmu_lock);
-	r = tree_map(tree_of(vcpu->kvm), &tdp_tree_ops, &z, &m);
+	if (!wanted || READ_ONCE(*wanted))
+		r = tree_map(tree_of(vcpu->kvm), &tdp_tree_ops, &z, &m);
 	read_unlock(&vcpu->kvm->mmu_lock);
 	return r == TREE_CONFLICT ? -EFAULT : 0;
 }

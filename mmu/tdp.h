@@ -79,8 +79,11 @@ bool tdp_is_known_mmio(struct kvm_vcpu *vcpu, gfn_t gfn);
 void tdp_mark_mmio(struct kvm_vcpu *vcpu, gfn_t gfn, u64 gen);
 /* Map pf->pfn. Cache filled, srcu held, mmu_lock not held. RESUME or -errno. */
 int tdp_map(struct kvm_vcpu *vcpu, struct mmu_pf *pf);
-/* Map a page of the vendor's own, that is in no slot. Stock filled. 0, or -EFAULT: a slot is there. */
-int tdp_map_own(struct kvm_vcpu *vcpu, gfn_t gfn, kvm_pfn_t pfn);
+/*
+ * Map a page of the host's own, that is in no slot, if @wanted (NULL: it is) says so with
+ * mmu_lock held. Stock filled. 0, or -EFAULT: a slot is there.
+ */
+int tdp_map_own(struct kvm_vcpu *vcpu, gfn_t gfn, kvm_pfn_t pfn, const bool *wanted);
 
 /*
  * Unmap [start, end). mmu_lock held for write; dropped in between only if

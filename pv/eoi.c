@@ -8,7 +8,8 @@
  * must learn of now. After the exit the bit tells whether the guest took the
  * offer; then the EOI is done here. If it did not, the offer is withdrawn, so
  * that every other part of the house finds a local APIC that means what it
- * says.
+ * says. Where the hardware ends interrupts without an exit there is nothing to
+ * save, and it would not learn of it: no offer is made.
  *
  * Withdrawing is a plain write, not an exchange: the guest's CPU is this
  * thread, and it is not running.
@@ -42,7 +43,7 @@ void pv_eoi_before_entry(struct kvm_vcpu *vcpu)
 
 	if (!(pv->eoi_msr & KVM_MSR_ENABLED) || pv->eoi_pending || !vcpu->arch.apic)
 		return;
-	if (!lapic_eoi_may_be_lazy(vcpu->arch.apic))
+	if (vcpu->arch.apicv_active || !lapic_eoi_may_be_lazy(vcpu->arch.apic))
 		return;
 	pv->eoi_pending = !eoi_put(vcpu, KVM_PV_EOI_ENABLED);
 }
@@ -62,6 +63,6 @@ void pv_eoi_after_exit(struct kvm_vcpu *vcpu)
 		eoi_put(vcpu, val & ~KVM_PV_EOI_ENABLED);
 		return;
 	}
-	trace_kvm_pv_eoi(vcpu->arch.apic->id, vcpu->arch.apic->isr_highest);
+	trace_kvm_pv_eoi(vcpu->arch.apic->id, lapic_highest_isr(vcpu->arch.apic));
 	lapic_eoi(vcpu->arch.apic);
 }

@@ -208,7 +208,7 @@ static int vmx_ept_violation(struct kvm_vcpu *vcpu)
 	if (unlikely(q & VMX_EPT_NMI_UNBLOCKED))
 		vmx_block_nmi_again(vmx);
 	if (vmx_is_identity_fault(vcpu, gpa))
-		return mmu_map_own_page(vcpu, gpa, vcpu->kvm->arch.vendor) ?: KVM_EXIT_RESUME;
+		return mmu_map_own_page(vcpu, gpa, vcpu->kvm->arch.vendor, NULL) ?: KVM_EXIT_RESUME;
 	return mmu_nested_fault(vcpu, gpa, vmx_ept_error(q));
 }
 

@@ -16,6 +16,7 @@
 #include <linux/percpu.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
+#include "apicv.h"
 #include "irqchip.h"
 #include "lapic.h"
 #include "mmu.h"
@@ -416,6 +417,7 @@ long x86_set_guest_debug(struct kvm_vcpu *vcpu, void *arg)
 		dbg->dr7 = d->arch.debugreg[7];
 	}
 	x86_set_rflags(vcpu, rflags);
+	apicv_set_inhibit(vcpu, APICV_OFF_BLOCKIRQ, dbg->control & KVM_GUESTDBG_BLOCKIRQ);
 	kvm_set_request(KVM_REQ_EVENT, vcpu);	/* KVM_GUESTDBG_BLOCKIRQ */
 	x86_need(vcpu, X86_DR);
 	x86_touch(vcpu, X86_DR);	/* DR7 in effect changes */
@@ -760,6 +762,7 @@ void x86_vcpu_reset(struct kvm_vcpu *vcpu, bool init)
 	vendor_call(update_intercepts)(vcpu);
 	mmu_reset(vcpu);
 	kvm_set_request(KVM_REQ_TLB_FLUSH, vcpu);
+	kvm_set_request(KVM_REQ_APICV, vcpu);
 	kvm_set_request(KVM_REQ_EVENT, vcpu);
 }
 EXPORT_SYMBOL_GPL(x86_vcpu_reset);

@@ -28,6 +28,7 @@
 #include <linux/sched/signal.h>
 #include <trace/events/ipi.h>	/* of smp_send_reschedule() */
 #include <asm/debugreg.h>
+#include "apicv.h"
 #include "arch.h"
 #include "compat.h"
 #include "guest_context.h"
@@ -161,6 +162,12 @@ static int req_eoi_exit(struct kvm_vcpu *vcpu)
 	return KVM_EXIT_TO_USER;
 }
 
+static int req_apicv(struct kvm_vcpu *vcpu)
+{
+	apicv_update(vcpu);
+	return KVM_EXIT_RESUME;
+}
+
 static int req_tpr_report(struct kvm_vcpu *vcpu)
 {
 	vcpu->run->exit_reason = KVM_EXIT_TPR_ACCESS;
@@ -189,6 +196,7 @@ static int (*const request_table[])(struct kvm_vcpu *vcpu) = {
 	[KVM_REQ_STEAL_UPDATE]	= req_steal,
 	[KVM_REQ_NMI]		= req_nmi,
 	[KVM_REQ_EOI_EXIT]	= req_eoi_exit,
+	[KVM_REQ_APICV]		= req_apicv,
 	[KVM_REQ_INTERCEPTS]	= req_intercepts,
 	[KVM_REQ_UNBLOCK]	= req_nothing,
 	[KVM_REQ_TIMER]		= req_timer,

@@ -33,6 +33,11 @@ void irq_trace_apic_accept_irq(u32 apic_id, u16 mode, bool level, u8 vector)
 	trace_kvm_apic_accept_irq(apic_id, mode, level, vector);
 }
 
+void irq_trace_apicv_accept_irq(u32 apic_id, u16 mode, bool level, u8 vector)
+{
+	trace_kvm_apicv_accept_irq(apic_id, mode, level, vector);
+}
+
 void irq_trace_eoi(u32 apic_id, int vector)
 {
 	trace_kvm_eoi(apic_id, vector);

@@ -16,6 +16,7 @@
  * so that the ROM can tell whether lowering the TPR would release an interrupt,
  * and only then asks KVM to look (KVM_HC_VAPIC_POLL_IRQ).
  */
+#include "apicv.h"
 #include "irqchip.h"
 #include "lapic.h"
 #include "x86.h"
@@ -42,13 +43,14 @@ long x86_set_vapic_addr(struct kvm_vcpu *vcpu, void *arg)
 	if (r)
 		return -EINVAL;
 	vcpu->arch.vapic_addr = va->vapic_addr;
+	apicv_set_inhibit(vcpu, APICV_OFF_VAPIC, va->vapic_addr);
 	return 0;
 }
 
 void x86_vapic_to_guest(struct kvm_vcpu *vcpu)
 {
 	struct lapic *apic = vcpu->arch.apic;
-	int irr = lapic_highest_irr(apic), isr = apic->isr_highest;
+	int irr = lapic_highest_irr(apic), isr = lapic_highest_isr(apic);
 	u32 page = lapic_reg(apic, LAPIC_TPR) & 0xff;
 
 	page |= (isr > 0 ? isr & 0xf0 : 0) << 8;

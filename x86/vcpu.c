@@ -7,6 +7,7 @@
  * reverse; each step of arch_vcpu_create() has its undo label.
  */
 #include <linux/slab.h>
+#include "apicv.h"
 #include "arch.h"
 #include "irqchip.h"
 #include "lapic.h"
@@ -51,6 +52,7 @@ void arch_vm_destroy(struct kvm *kvm)
 	irqchip_vm_destroy(kvm);
 	x86_msr_filter_free(kvm);
 	mmu_vm_destroy(kvm);
+	apicv_vm_destroy(kvm);
 	vendor_call(vm_destroy)(kvm);
 }
 
@@ -189,7 +191,7 @@ unsigned long arch_vcpu_ip(struct kvm_vcpu *vcpu)
 	return x86_rip(vcpu);
 }
 
-/* With AVIC or posted interrupts something would be armed here. */
+/* Whoever posts an interrupt wakes a vCPU by the ordinary kick: nothing to arm. */
 void arch_vcpu_blocking(struct kvm_vcpu *vcpu)
 {
 }

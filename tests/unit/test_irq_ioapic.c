@@ -8,7 +8,7 @@
 
 static struct ioapic io;
 static struct lapic_irq last;
-static int delivered, answer, retries, mask_events;
+static int delivered, answer, retries, mask_events, vector_events;
 static bool busy;
 
 static int on_deliver(void *owner, const struct lapic_irq *irq)
@@ -33,14 +33,20 @@ static void on_masked(void *owner, unsigned int pin, bool masked)
 	mask_events += masked ? 100 : 1;
 }
 
+static void on_vectors(void *owner)
+{
+	vector_events++;
+}
+
 static const struct ioapic_ops ops = {
 	.deliver = on_deliver, .busy = on_busy, .retry_later = on_retry, .masked = on_masked,
+	.vectors = on_vectors,
 };
 
 static void setup(void)
 {
 	ioapic_init(&io, &ops, NULL);
-	delivered = retries = mask_events = 0;
+	delivered = retries = mask_events = vector_events = 0;
 	answer = 1;
 	busy = false;
 }
@@ -247,7 +253,11 @@ START_TEST(vector_index)
 	program(10, 0x41 | IOAPIC_RTE_LEVEL);
 	ck_assert(ioapic_handles_vector(&io, 0x41));
 	ck_assert_uint_eq(ioapic_eoi_pins(&io, 0x41), BIT(10));
+	ck_assert_int_eq(vector_events, 1);
+	program(10, 0x41 | IOAPIC_RTE_LEVEL | IOAPIC_RTE_MASKED);
+	ck_assert_int_eq(vector_events, 1);		/* the same vectors as before */
 	program(10, 0xf1);
+	ck_assert_int_eq(vector_events, 2);
 	ck_assert(!ioapic_handles_vector(&io, 0x41));
 	ck_assert(ioapic_handles_vector(&io, 0xf1));
 }

@@ -12,7 +12,7 @@
 struct cpu {
 	struct lapic l;
 	u8 page[LAPIC_PAGE_SIZE] __aligned(64);
-	int irq, nmi, event, timer;
+	int irq, nmi, event, timer, posted, enables;
 	u64 armed, armed_tsc;
 	int eois, last_eoi;
 	bool last_level;
@@ -76,6 +76,12 @@ void lapic_host_kick(struct lapic *l, enum lapic_kick why)
 	c->nmi += why == LAPIC_KICK_NMI;
 	c->event += why == LAPIC_KICK_EVENT;
 	c->timer += why == LAPIC_KICK_TIMER;
+	c->posted += why == LAPIC_KICK_POSTED;
+}
+
+void lapic_host_enable_changed(struct lapic *l)
+{
+	cpu_of(l)->enables++;
 }
 
 void lapic_host_eoi(struct lapic *l, u8 vector, bool level)
@@ -270,6 +276,139 @@ START_TEST(request_while_hint_is_dropped)
 	ck_assert_int_eq(lapic_highest_irr(a(0)), 0x40);
 	ck_assert_ptr_null(late);
 	ck_assert_int_eq(lapic_highest_irr(a(0)), 0x40);
+}
+END_TEST
+
+/* ---- with hardware that works on the page ---- */
+
+static struct lapic_posted posted;
+
+static void give_hardware(int i)
+{
+	memset(&posted, 0, sizeof(posted));
+	a(i)->posted = &posted;
+}
+
+/* What it does with the highest request. */
+static void hardware_delivers(int i, u8 vector)
+{
+	__clear_bit(vector & 31, (unsigned long *)(a(i)->regs + LAPIC_IRR + (vector >> 5) * 16));
+	__set_bit(vector & 31, (unsigned long *)(a(i)->regs + LAPIC_ISR + (vector >> 5) * 16));
+	lapic_hardware_ran(a(i));
+}
+
+/* The guest writes, the hardware stores, the exit comes. */
+static void hardware_writes(int i, u32 off, u32 val)
+{
+	*(u32 *)(a(i)->regs + off) = val;
+	lapic_written(a(i), off);
+}
+
+START_TEST(posted_vectors)
+{
+	give_hardware(0);
+	ck_assert_int_eq(fixed(0, 0x61, false), 1);
+	ck_assert_int_eq(fixed(0, 0x61, false), 0);
+	ck_assert_int_eq(fixed(0, 0xf3, false), 1);
+	ck_assert_int_eq(cpus[0].posted, 1);		/* told once until they are taken */
+	ck_assert_int_eq(cpus[0].irq, 0);
+	ck_assert_int_eq(lapic_has_interrupt(a(0)), -1);
+	ck_assert(lapic_vector_busy(a(0), 0x61));
+
+	a(0)->status_stale = false;
+	ck_assert(lapic_take_posted(a(0)));
+	ck_assert(a(0)->status_stale);
+	ck_assert(!lapic_take_posted(a(0)));
+	ck_assert_uint_eq(rd(0, LAPIC_IRR + 0x30), 2);
+	ck_assert_uint_eq(rd(0, LAPIC_IRR + 0x70), 1 << 19);
+	ck_assert_int_eq(lapic_has_interrupt(a(0)), 0xf3);
+	ck_assert_int_eq(fixed(0, 0x61, false), 0);	/* waits in IRR */
+	ck_assert_int_eq(cpus[0].posted, 2);
+	fixed(0, 0x31, false);
+	ck_assert_uint_eq(rd(0, LAPIC_IRR + 0x10), 1 << 17);	/* a reader sees it there */
+	fixed(0, 0x32, false);
+	ck_assert_int_eq(cpus[0].posted, 3);
+
+	lapic_reset(a(0), true);			/* INIT: what was on its way is gone */
+	ck_assert(!lapic_take_posted(a(0)));
+	ck_assert_int_eq(lapic_highest_irr(a(0)), -1);
+}
+END_TEST
+
+START_TEST(hardware_serves)
+{
+	give_hardware(0);
+	fixed(0, 0x61, true);
+	fixed(0, 0x85, false);
+	lapic_take_posted(a(0));
+	hardware_delivers(0, 0x85);
+	ck_assert_int_eq(lapic_highest_isr(a(0)), 0x85);
+	ck_assert_uint_eq(rd(0, LAPIC_PPR), 0x80);
+	ck_assert_int_eq(lapic_highest_irr(a(0)), 0x61);
+	ck_assert_int_eq(lapic_has_interrupt(a(0)), -1);
+	a(0)->status_stale = false;
+	lapic_eoi(a(0));				/* an EOI that had to be emulated */
+	ck_assert(a(0)->status_stale);
+	ck_assert_int_eq(lapic_highest_isr(a(0)), -1);
+	ck_assert(!cpus[0].last_level);
+
+	hardware_delivers(0, 0x61);
+	lapic_hardware_ran(a(0));			/* and has not looked since */
+	ck_assert(!lapic_eoi_may_be_lazy(a(0)));
+	*(u32 *)(a(0)->regs + LAPIC_ISR + 0x30) = 0;
+	lapic_hardware_ran(a(0));
+	lapic_ended(a(0), 0x61);
+	ck_assert_int_eq(cpus[0].eois, 2);
+	ck_assert_int_eq(cpus[0].last_eoi, 0x61);
+	ck_assert(cpus[0].last_level);
+	ck_assert_int_eq(lapic_highest_isr(a(0)), -1);
+	*(u32 *)(a(0)->regs + LAPIC_IRR + 0x20) = 4;	/* a self IPI that nobody saw */
+	lapic_hardware_ran(a(0));
+	ck_assert_int_eq(lapic_highest_irr(a(0)), 0x42);
+}
+END_TEST
+
+START_TEST(hardware_writes_are_finished)
+{
+	int maps = map_changes;
+
+	hardware_writes(0, LAPIC_LDR, 0x81234567);
+	ck_assert_uint_eq(rd(0, LAPIC_LDR), 0x81000000);
+	ck_assert_int_eq(map_changes, maps + 1);	/* seen as a change, though it is there already */
+	hardware_writes(0, LAPIC_LDR, 0x81000000);
+	ck_assert_int_eq(map_changes, maps + 1);
+
+	hardware_writes(0, LAPIC_ID, 0x55000000);	/* can't be written */
+	ck_assert_uint_eq(rd(0, LAPIC_ID), 0);
+	hardware_writes(0, LAPIC_VERSION, 7);
+	ck_assert_uint_ne(rd(0, LAPIC_VERSION), 7);
+
+	hardware_writes(0, LAPIC_SPIV, 0xff);
+	ck_assert_int_eq(cpus[0].enables, 2);		/* setup() was the first */
+	hardware_writes(0, LAPIC_LVT_LINT0, 0x700);
+	ck_assert_uint_eq(rd(0, LAPIC_LVT_LINT0), 0x10700);	/* masked while disabled */
+	hardware_writes(0, LAPIC_SPIV, 0x1ff);
+	ck_assert_int_eq(cpus[0].enables, 3);
+
+	/* a timer that runs: the count stays, the divisor changes */
+	hardware_writes(0, LAPIC_TDCR, 0xb);
+	hardware_writes(0, LAPIC_LVT_TIMER, 0x40);
+	hardware_writes(0, LAPIC_TMICT, 1000);
+	hardware_writes(0, LAPIC_TDCR, 0x0);
+	ck_assert_uint_eq(rd(0, LAPIC_TMCCT), 1000);
+	ck_assert_uint_eq(cpus[0].armed, clock_ns + 2000);
+	/* into TSC deadline mode, which stops it; there the count can't be written */
+	a(0)->tsc_allowed = true;
+	hardware_writes(0, LAPIC_LVT_TIMER, 0x40040);
+	ck_assert_uint_eq(cpus[0].armed, U64_MAX);
+	hardware_writes(0, LAPIC_TMICT, 1000);
+	ck_assert_uint_eq(rd(0, LAPIC_TMICT), 0);
+
+	hardware_writes(0, LAPIC_ICR, LAPIC_SHORT_SELF | 0x51);
+	ck_assert_int_eq(lapic_highest_irr(a(0)), 0x51);
+	hardware_writes(0, LAPIC_SELF_IPI, 0x61);	/* not in xAPIC mode */
+	ck_assert_int_eq(lapic_highest_irr(a(0)), 0x51);
+	ck_assert_uint_eq(lapic_reg(a(0), LAPIC_SELF_IPI), 0);
 }
 END_TEST
 
@@ -898,6 +1037,9 @@ int main(void)
 	tcase_add_test(t, priorities);
 	tcase_add_test(t, vector_while_in_service);
 	tcase_add_test(t, request_while_hint_is_dropped);
+	tcase_add_test(t, posted_vectors);
+	tcase_add_test(t, hardware_serves);
+	tcase_add_test(t, hardware_writes_are_finished);
 	tcase_add_test(t, level_eoi_and_tmr);
 	tcase_add_test(t, eoi_broadcast_suppression);
 	tcase_add_test(t, software_disable);

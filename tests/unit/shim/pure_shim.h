@@ -48,6 +48,8 @@ typedef u64 phys_addr_t;
 #define BIT_ULL(n)	(1ULL << (n))
 #define GENMASK(h, l)	((~0UL << (l)) & (~0UL >> (63 - (h))))
 #define GENMASK_ULL(h, l) ((~0ULL << (l)) & (~0ULL >> (63 - (h))))
+#define BIT_WORD(n)	((n) / BITS_PER_LONG)
+#define BIT_MASK(n)	BIT((n) % BITS_PER_LONG)
 #define BITS_TO_LONGS(n) (((n) + 63) / 64)
 #define DECLARE_BITMAP(name, bits) unsigned long name[BITS_TO_LONGS(bits)]
 
@@ -197,18 +199,20 @@ static inline bool __test_and_clear_bit(long nr, volatile unsigned long *p)
 	return was;
 }
 
-#define set_bit(nr, p) \
-	((void)__atomic_fetch_or((p) + (nr) / 64, BIT((nr) % 64), __ATOMIC_SEQ_CST))
-#define clear_bit(nr, p) \
-	((void)__atomic_fetch_and((p) + (nr) / 64, ~BIT((nr) % 64), __ATOMIC_SEQ_CST))
-
-#define test_and_set_bit(nr, p) \
-	(!!(__atomic_fetch_or((p) + (nr) / 64, BIT((nr) % 64), __ATOMIC_SEQ_CST) \
-	    & BIT((nr) % 64)))
-#define test_and_clear_bit(nr, p) \
-	(!!(__atomic_fetch_and((p) + (nr) / 64, ~BIT((nr) % 64), __ATOMIC_SEQ_CST) \
-	    & BIT((nr) % 64)))
-#define xchg(p, v)	__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#ifdef SHIM_STEP	/* a test lets other threads run before an atomic operation */
+void SHIM_STEP(void);
+#else
+#define SHIM_STEP()	((void)0)
+#endif
+#define shim_or(nr, p) \
+	(SHIM_STEP(), __atomic_fetch_or((p) + (nr) / 64, BIT((nr) % 64), __ATOMIC_SEQ_CST))
+#define shim_and_not(nr, p) \
+	(SHIM_STEP(), __atomic_fetch_and((p) + (nr) / 64, ~BIT((nr) % 64), __ATOMIC_SEQ_CST))
+#define set_bit(nr, p)			((void)shim_or(nr, p))
+#define clear_bit(nr, p)		((void)shim_and_not(nr, p))
+#define test_and_set_bit(nr, p)		(!!(shim_or(nr, p) & BIT((nr) % 64)))
+#define test_and_clear_bit(nr, p)	(!!(shim_and_not(nr, p) & BIT((nr) % 64)))
+#define xchg(p, v)	(SHIM_STEP(), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
 #define cmpxchg(p, o, n) ({ __typeof__(*(p)) o_ = (o);			\
 	__atomic_compare_exchange_n(p, &o_, n, false, __ATOMIC_SEQ_CST,	\
 				    __ATOMIC_SEQ_CST);			\
