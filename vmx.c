@@ -10,6 +10,7 @@
  *	vmx/host.c	the host's state around a stay
  *	vmx/msr.c	MSRs and their bitmap
  *	vmx/intr.c	events and windows
+ *	vmx/apicv.c	the local APIC's work done by the CPU, posted interrupts
  *	vmx/exits.c	exit handlers
  *	vmx/enter.S	the world switch
  *
@@ -38,6 +39,7 @@
 #include <linux/mod_devicetable.h>
 #include <asm/cpu_device_id.h>
 #include <asm/debugreg.h>
+#include "apicv.h"
 #include "compat_cpuid.h"
 #include "compat_virt.h"
 #include "guest_context.h"
@@ -79,9 +81,13 @@ static bool nested;
 module_param(nested, bool, 0444);
 MODULE_PARM_DESC(nested, "virtual machines inside guests (does not exist yet: always off)");
 
-static bool enable_apicv;
-module_param(enable_apicv, bool, 0444);
-MODULE_PARM_DESC(enable_apicv, "interrupt controller virtualization (does not exist yet: always off)");
+bool vmx_apicv = true;
+module_param_named(enable_apicv, vmx_apicv, bool, 0444);
+MODULE_PARM_DESC(enable_apicv, "the local APIC's work done by the CPU (default on where it can)");
+
+bool vmx_posts;
+module_param_named(posted_interrupts, vmx_posts, bool, 0444);
+MODULE_PARM_DESC(posted_interrupts, "a running vCPU takes others' interrupts without an exit (default off; with enable_apicv, where the CPU can)");
 
 bool vmx_preemption_timer = true;
 module_param_named(preemption_timer, vmx_preemption_timer, bool, 0444);
@@ -172,6 +178,7 @@ static void vmx_fill_caps(struct hw_caps *caps)
 		.tsc_scaling = vmx_base.cpu2 & SECONDARY_EXEC_TSC_SCALING,
 		.xsaves = vmx_base.cpu2 & SECONDARY_EXEC_XSAVES,
 		.emulate_real = !vmx_unrestricted,
+		.apicv = vmx_apicv,
 		.max_tsc_scaling_ratio = U64_MAX,
 		.tsc_scaling_frac_bits = VMX_TSC_FRAC_BITS,
 		.entry_timer_span = vmx_preemption_timer ? (u64)U32_MAX << vmx_timer_shift() : 0,
@@ -362,7 +369,7 @@ static int vmx_setup(struct hw_caps *caps)
 	}
 	vmx_add_urets();
 	/* say what is, whatever was asked for */
-	nested = enable_apicv = false;
+	nested = false;
 	vmx_fill_caps(caps);
 	return 0;
 }
@@ -595,6 +602,8 @@ static void vmx_load_timer(struct vcpu_vmx *vmx)
 
 static void vmx_before_guest(struct vcpu_vmx *vmx)
 {
+	if (vmx_delivers(vmx))
+		vmx_apicv_before_guest(vmx);
 	vmx_flush(&vmx->vcpu);
 	vmx_load_timer(vmx);
 	vmx_cpu2_control(vmx, SECONDARY_EXEC_ENABLE_PML, READ_ONCE(vmx->vcpu.kvm->arch.nr_logged));
@@ -617,6 +626,8 @@ static void vmx_after_guest(struct vcpu_vmx *vmx)
 	vmx->exit.known = 0;
 	vmx->exit.vectoring = 0;
 	vmx_fetch_basic(vmx);
+	if (vmx_delivers(vmx))
+		lapic_hardware_ran(vmx->vcpu.arch.apic);
 	if (vmx_ept)	/* MOV to CR3 loads them without an exit */
 		vmx->vcpu.arch.mmu.pdptrs_valid = false;
 	if (unlikely(vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
@@ -665,9 +676,21 @@ static bool vmx_exit_is_machine_check(struct vcpu_vmx *vmx)
 	       (18 | INTR_TYPE_HARD_EXCEPTION);
 }
 
-/* NMIs were raised at the exit, interrupts will be taken when they are enabled. Left: #MC. */
+/* The processor has taken the interrupt from its APIC: whoever posts interrupts asks it to. */
+static void vmx_forward_interrupt(struct vcpu_vmx *vmx)
+{
+	if ((u16)vmx->exit.reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+		compat_host_irq(vmx_intr_info(vmx) & INTR_INFO_VECTOR_MASK);
+}
+
+/*
+ * NMIs were raised at the exit, interrupts will be taken when they are enabled, unless the
+ * exit has acknowledged one. Left: #MC.
+ */
 static void vmx_exit_irqoff(struct kvm_vcpu *vcpu)
 {
+	if (vmx_posts)
+		vmx_forward_interrupt(to_vmx(vcpu));
 	to_vmx(vcpu)->l1d_dirty = true;	/* by what the host does from here on */
 	if (unlikely(vmx_exit_is_machine_check(to_vmx(vcpu))))
 		compat_machine_check();
@@ -717,6 +740,7 @@ static void vmx_write_tsc(struct kvm_vcpu *vcpu)
 static const struct vendor_ops vmx_ops = {
 	.name			= "kvm-intel",
 	.owner			= THIS_MODULE,
+	.apicv			= &vmx_apicv_ops,
 	.vcpu_size		= sizeof(struct vcpu_vmx),
 	.setup			= vmx_setup,
 	.teardown		= vmx_teardown,

@@ -19,6 +19,7 @@
 #include <linux/smp.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
+#include <asm/desc.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
@@ -188,6 +189,26 @@ static __always_inline void compat_host_nmi(void)
 	x86_entry_from_kvm(EVENT_TYPE_NMI, NMI_VECTOR);
 #else
 	asm volatile("int $2" : : : "memory");
+#endif
+}
+
+#ifndef HAVE_X86_ENTRY_FROM_KVM
+void vmx_call_gate(unsigned long handler);	/* enter.S */
+#endif
+
+/*
+ * An external interrupt that ended the guest's turn, and which that has acknowledged: as if
+ * it came now. Interrupts off.
+ */
+static inline void compat_host_irq(u8 vector)
+{
+#ifdef HAVE_X86_ENTRY_FROM_KVM
+	x86_entry_from_kvm(EVENT_TYPE_EXTINT, vector);
+#else
+	struct desc_ptr idt;
+
+	store_idt(&idt);
+	vmx_call_gate(gate_offset((gate_desc *)idt.address + vector));
 #endif
 }
 

@@ -85,6 +85,8 @@ int vmx_read_caps(struct vmx_caps *caps)
 
 /* Set while there is a deadline. */
 #define VMX_PIN_SOMETIMES	PIN_BASED_VMX_PREEMPTION_TIMER
+/* Set while interrupts are posted. */
+#define VMX_PIN_POSTED		PIN_BASED_POSTED_INTR
 
 #define VMX_CPU_NEEDED	(CPU_BASED_HLT_EXITING | CPU_BASED_INVLPG_EXITING |		\
 			 CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING |		\
@@ -103,10 +105,11 @@ int vmx_read_caps(struct vmx_caps *caps)
 			  SECONDARY_EXEC_PAUSE_LOOP_EXITING |				\
 			  SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_XSAVES |	\
 			  SECONDARY_EXEC_TSC_SCALING | SECONDARY_EXEC_ENCLS_EXITING |	\
-			  SECONDARY_EXEC_ENABLE_PML)
+			  SECONDARY_EXEC_ENABLE_PML | VMX_CPU2_APICV)
 
 #define VMX_EXIT_NEEDED	 (VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_HOST_ADDR_SPACE_SIZE)
-#define VMX_EXIT_WELCOME (VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_IA32_EFER)
+#define VMX_EXIT_WELCOME (VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_IA32_EFER |	\
+			  VM_EXIT_ACK_INTR_ON_EXIT)
 
 #define VMX_ENTRY_NEEDED  VM_ENTRY_LOAD_DEBUG_CONTROLS
 #define VMX_ENTRY_WELCOME (VM_ENTRY_LOAD_IA32_PAT | VM_ENTRY_LOAD_IA32_EFER)
@@ -167,6 +170,15 @@ static bool vmx_timer_usable(void)
 	return (vmx_base.pin & PIN_BASED_VMX_PREEMPTION_TIMER) && tsc_khz;
 }
 
+/* All of it or nothing; and real mode on the CPU, where the emulator delivers no interrupts. */
+static bool vmx_apicv_usable(void)
+{
+	const u32 cpu = CPU_BASED_TPR_SHADOW | CPU_BASED_USE_MSR_BITMAPS;
+
+	return vmx_ept && vmx_unrestricted && (vmx_base.cpu & cpu) == cpu &&
+	       (vmx_base.cpu2 & VMX_CPU2_APICV) == VMX_CPU2_APICV;
+}
+
 static void vmx_lower_parameters(void)
 {
 	vmx_ept = vmx_ept && vmx_ept_usable();
@@ -178,6 +190,9 @@ static void vmx_lower_parameters(void)
 		vmx_ple_gap = 0;
 	vmx_pml = vmx_pml && vmx_ept_ad && (vmx_base.cpu2 & SECONDARY_EXEC_ENABLE_PML);
 	vmx_preemption_timer = vmx_preemption_timer && vmx_timer_usable();
+	vmx_apicv = vmx_apicv && vmx_apicv_usable();
+	vmx_posts = vmx_posts && vmx_apicv && (vmx_base.pin & VMX_PIN_POSTED) &&
+		    (vmx_base.exit & VM_EXIT_ACK_INTR_ON_EXIT);
 }
 
 static void vmx_apply_parameters(void)
@@ -195,6 +210,10 @@ static void vmx_apply_parameters(void)
 		*cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
 	if (!vmx_pml)
 		*cpu2 &= ~SECONDARY_EXEC_ENABLE_PML;
+	if (!vmx_apicv)
+		*cpu2 &= ~VMX_CPU2_APICV;
+	if (!vmx_posts)
+		vmx_base.exit &= ~VM_EXIT_ACK_INTR_ON_EXIT;
 	if (!vmx_ple_gap)
 		*cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 }
@@ -210,7 +229,8 @@ static void vmx_pair(u32 entry, u32 exit)
 
 int vmx_choose_controls(void)
 {
-	if (!vmx_choose("pin-based", vmx_caps.pin, VMX_PIN_NEEDED, VMX_PIN_SOMETIMES, &vmx_base.pin) ||
+	if (!vmx_choose("pin-based", vmx_caps.pin, VMX_PIN_NEEDED,
+			VMX_PIN_SOMETIMES | VMX_PIN_POSTED, &vmx_base.pin) ||
 	    !vmx_choose("processor-based", vmx_caps.cpu, VMX_CPU_NEEDED | VMX_CPU_WINDOWS,
 			VMX_CPU_WELCOME, &vmx_base.cpu) ||
 	    !vmx_choose("secondary", vmx_caps.cpu2, 0, VMX_CPU2_WELCOME, &vmx_base.cpu2) ||
@@ -224,7 +244,7 @@ int vmx_choose_controls(void)
 	vmx_pair(VM_ENTRY_LOAD_IA32_PAT, VM_EXIT_LOAD_IA32_PAT);
 	vmx_pair(VM_ENTRY_LOAD_IA32_EFER, VM_EXIT_LOAD_IA32_EFER);
 	vmx_lower_parameters();
-	vmx_base.pin &= ~VMX_PIN_SOMETIMES;
+	vmx_base.pin &= ~(VMX_PIN_SOMETIMES | VMX_PIN_POSTED);
 	vmx_apply_parameters();
 	return 0;
 }

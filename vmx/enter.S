@@ -27,6 +27,7 @@
 #include <asm/asm.h>
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <asm/segment.h>
 #include <asm/unwind_hints.h>
 #include "compat_enter.h"
 #include "enter.h"
@@ -173,3 +174,27 @@ SYM_INNER_LABEL(vmx_exit_here, SYM_L_GLOBAL)
 	pop %rbp
 	RET
 SYM_FUNC_END(vmx_enter)
+
+#ifndef HAVE_X86_ENTRY_FROM_KVM
+/*
+ *	void vmx_call_gate(unsigned long handler)
+ *
+ * What the CPU does for an interrupt: the handler's IRET comes back here, to the stack in
+ * RBP. Called with interrupts off, which the flags tell it.
+ */
+	.text
+
+SYM_FUNC_START(vmx_call_gate)
+	push %rbp
+	mov %rsp, %rbp
+	and $-16, %rsp
+	push $__KERNEL_DS
+	push %rbp
+	pushf
+	push $__KERNEL_CS
+	CALL_NOSPEC rdi
+	mov %rbp, %rsp
+	pop %rbp
+	RET
+SYM_FUNC_END(vmx_call_gate)
+#endif

@@ -13,6 +13,7 @@
 #include <linux/nospec.h>
 #include <asm/cpu.h>
 #include <uapi/asm/debugreg.h>
+#include "apicv.h"
 #include "compat_virt.h"
 #include "insn.h"
 #include "irqchip.h"
@@ -53,6 +54,7 @@ int vmx_insn_len(struct kvm_vcpu *vcpu)
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 	case EXIT_REASON_EPT_VIOLATION:
 	case EXIT_REASON_EPT_MISCONFIG:
+	case EXIT_REASON_APIC_ACCESS:
 		return 0;
 	}
 	if (!(vmx->exit.known & VMX_KNOWN_LEN)) {
@@ -204,11 +206,15 @@ static int vmx_ept_violation(struct kvm_vcpu *vcpu)
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	u64 q = vmx_qualification(vmx);
 	gpa_t gpa = vmx_read(GUEST_PHYSICAL_ADDRESS);
+	int r;
 
 	if (unlikely(q & VMX_EPT_NMI_UNBLOCKED))
 		vmx_block_nmi_again(vmx);
 	if (vmx_is_identity_fault(vcpu, gpa))
 		return mmu_map_own_page(vcpu, gpa, vcpu->kvm->arch.vendor, NULL) ?: KVM_EXIT_RESUME;
+	r = apicv_page_fault(vcpu, gpa);
+	if (r)
+		return r;
 	return mmu_nested_fault(vcpu, gpa, vmx_ept_error(q));
 }
 
@@ -217,6 +223,38 @@ static int vmx_pml_full(struct kvm_vcpu *vcpu)
 {
 	if (unlikely(vmx_qualification(to_vmx(vcpu)) & VMX_EPT_NMI_UNBLOCKED))
 		vmx_block_nmi_again(to_vmx(vcpu));
+	return KVM_EXIT_RESUME;
+}
+
+/* ---- local APIC: vmx/apicv.c ------------------------------------------------------------- */
+
+#define VMX_APIC_OFFSET		0xfff
+#define VMX_APIC_TYPE		12
+#define VMX_APIC_WRITE		1
+#define VMX_APIC_PHYSICAL	10	/* and above: not at the instruction's linear address */
+
+/* An access that the hardware does not do by itself. */
+static int vmx_apic_access(struct kvm_vcpu *vcpu)
+{
+	u64 q = vmx_qualification(to_vmx(vcpu)), type = (q >> VMX_APIC_TYPE) & 0xf, error = 0;
+
+	if (type == VMX_APIC_WRITE)
+		error = MMU_PF_WRITE;
+	else if (type >= VMX_APIC_PHYSICAL)
+		error = MMU_PF_GUEST_PAGE;
+	return mmu_device_access(vcpu, LAPIC_DEFAULT_BASE | (q & VMX_APIC_OFFSET), error);
+}
+
+/* A write that is done as far as the guest goes: RIP is behind it. */
+static int vmx_apic_write(struct kvm_vcpu *vcpu)
+{
+	lapic_written(vcpu->arch.apic, vmx_qualification(to_vmx(vcpu)) & VMX_APIC_OFFSET);
+	return KVM_EXIT_RESUME;
+}
+
+static int vmx_eoi(struct kvm_vcpu *vcpu)
+{
+	lapic_ended(vcpu->arch.apic, vmx_qualification(to_vmx(vcpu)));
 	return KVM_EXIT_RESUME;
 }
 
@@ -469,6 +507,8 @@ static const vmx_exit_fn vmx_exits[] = {
 	[EXIT_REASON_PAUSE_INSTRUCTION]		= x86_handle_pause,
 	[EXIT_REASON_MCE_DURING_VMENTRY]	= vmx_resume,	/* exit_irqoff() has seen it */
 	[EXIT_REASON_TPR_BELOW_THRESHOLD]	= vmx_tpr_below_threshold,
+	[EXIT_REASON_APIC_ACCESS]		= vmx_apic_access,
+	[EXIT_REASON_EOI_INDUCED]		= vmx_eoi,
 	[EXIT_REASON_EPT_VIOLATION]		= vmx_ept_violation,
 	[EXIT_REASON_INVEPT]			= x86_handle_no_insn,
 	[EXIT_REASON_RDTSCP]			= x86_handle_no_insn,
@@ -476,6 +516,7 @@ static const vmx_exit_fn vmx_exits[] = {
 	[EXIT_REASON_INVVPID]			= x86_handle_no_insn,
 	[EXIT_REASON_WBINVD]			= x86_skip,
 	[EXIT_REASON_XSETBV]			= x86_handle_xsetbv,
+	[EXIT_REASON_APIC_WRITE]		= vmx_apic_write,
 	[EXIT_REASON_INVPCID]			= x86_handle_no_insn,
 	[EXIT_REASON_VMFUNC]			= x86_handle_no_insn,
 	[EXIT_REASON_ENCLS]			= x86_handle_no_insn,

@@ -227,6 +227,8 @@ void vmx_update_cr8(struct kvm_vcpu *vcpu, int tpr, int irr)
 	struct vmx_vmcs *vmcs = to_vmx(vcpu)->vmcs;
 	u32 threshold = irr >= 0 && tpr >= irr ? irr : 0;
 
+	if (vmx_delivers(to_vmx(vcpu)))		/* ... and looks at TPR itself */
+		threshold = 0;
 	if (!(vmcs->ctl.cpu & CPU_BASED_TPR_SHADOW) || vmcs->tpr_threshold == threshold)
 		return;
 	vmcs->tpr_threshold = threshold;

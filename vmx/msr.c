@@ -15,6 +15,8 @@
  * PRED_CMD and FLUSH_CMD are commands: a guest whose CPUID has them may give
  * them directly.
  *
+ * The x2APIC's, where the hardware does the local APIC's work (vmx/apicv.c).
+ *
  * The bitmap has a bit for reading and one for writing (set = exit) for the MSRs
  * of two ranges of 8192; all others exit.
  */
@@ -22,6 +24,7 @@
 #include <linux/gfp.h>
 #include <asm/spec-ctrl.h>
 #include "compat_virt.h"
+#include "hw/apic_regs.h"
 #include "insn.h"
 #include "uret.h"
 #include "vmx.h"
@@ -76,6 +79,33 @@ static const u32 vmx_direct_msrs[] = {
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 
+static void vmx_direct_range(struct kvm_vcpu *vcpu, u32 first, u32 last, u32 types)
+{
+	u32 off;
+
+	for (off = first; off <= last; off += 0x10)
+		vmx_msr_direct(vcpu, LAPIC_X2_MSR_BASE + (off >> 4), types);
+}
+
+/*
+ * The x2APIC's registers that can be read from the page: not the current count, which
+ * nobody puts there, nor ICR, whose halves lie apart; and those whose writes the hardware does.
+ */
+static void vmx_direct_x2(struct kvm_vcpu *vcpu)
+{
+	const u32 read = KVM_MSR_FILTER_READ, write = KVM_MSR_FILTER_WRITE;
+
+	vmx_direct_range(vcpu, LAPIC_ID, LAPIC_VERSION, read);
+	vmx_direct_range(vcpu, LAPIC_TPR, LAPIC_TPR, read | write);
+	vmx_direct_range(vcpu, LAPIC_PPR, LAPIC_PPR, read);
+	vmx_direct_range(vcpu, LAPIC_EOI, LAPIC_EOI, write);
+	vmx_direct_range(vcpu, LAPIC_LDR, LAPIC_LDR, read);
+	vmx_direct_range(vcpu, LAPIC_SPIV, LAPIC_ESR, read);
+	vmx_direct_range(vcpu, LAPIC_LVT_TIMER, LAPIC_TMICT, read);
+	vmx_direct_range(vcpu, LAPIC_TDCR, LAPIC_TDCR, read);
+	vmx_direct_range(vcpu, LAPIC_SELF_IPI, LAPIC_SELF_IPI, write);
+}
+
 void vmx_msr_intercepts(struct kvm_vcpu *vcpu)
 {
 	const u32 both = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
@@ -87,6 +117,8 @@ void vmx_msr_intercepts(struct kvm_vcpu *vcpu)
 		vmx_msr_direct(vcpu, vmx_direct_msrs[i], both);
 	if (vmx->spec_ctrl_direct)
 		vmx_msr_direct(vcpu, MSR_IA32_SPEC_CTRL, both);
+	if (vmx_apicv_x2(vmx))
+		vmx_direct_x2(vcpu);
 	if (x86_guest_has_ibpb(vcpu) && boot_cpu_has(X86_FEATURE_IBPB))
 		vmx_msr_direct(vcpu, MSR_IA32_PRED_CMD, KVM_MSR_FILTER_WRITE);
 	if (x86_guest_has(vcpu, X86_FEATURE_FLUSH_L1D) && boot_cpu_has(X86_FEATURE_FLUSH_L1D))

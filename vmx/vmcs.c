@@ -742,6 +742,7 @@ static void vmx_reset_controls(struct kvm_vcpu *vcpu)
 		ctl->cpu &= ~CPU_BASED_TPR_SHADOW;
 	if (!vmx->vpid)
 		ctl->cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+	ctl->cpu2 &= ~VMX_CPU2_APICV;	/* KVM_REQ_APICV brings them back */
 	vmx_write(PIN_BASED_VM_EXEC_CONTROL, ctl->pin);
 	vmx_write(CPU_BASED_VM_EXEC_CONTROL, ctl->cpu);
 	if (ctl->cpu & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
@@ -776,6 +777,8 @@ static void vmx_reset_control_fields(struct kvm_vcpu *vcpu)
 		vmx_write(TPR_THRESHOLD, 0);
 		vmx->vmcs->tpr_threshold = 0;
 	}
+	if (vmx_apicv && vcpu->arch.apic)
+		vmx_apicv_reset(vmx);
 	if (ctl->cpu2 & SECONDARY_EXEC_ENABLE_VPID)
 		vmx_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	if (ctl->cpu2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {

@@ -54,6 +54,7 @@ struct vmx_caps {
 extern struct vmx_caps vmx_caps;	/* what the CPU can */
 extern struct vmx_controls vmx_base;	/* what every VMCS of ours starts with */
 extern bool vmx_ept, vmx_unrestricted, vmx_vpid, vmx_ept_ad, vmx_preemption_timer, vmx_pml;
+extern bool vmx_apicv, vmx_posts;
 extern unsigned int vmx_ple_gap, vmx_ple_window;
 extern bool vmx_dump_invalid;
 
@@ -220,6 +221,27 @@ void vmx_take_written(struct kvm_vcpu *vcpu);
 static inline bool vmx_logs_writes(const struct vcpu_vmx *vmx)
 {
 	return vmx->vmcs->ctl.cpu2 & SECONDARY_EXEC_ENABLE_PML;
+}
+
+/* ---- apicv.c ----------------------------------------------------------------------- */
+extern const struct apicv_ops vmx_apicv_ops;
+/* Secondary controls that virtualize the APIC. */
+#define VMX_CPU2_APICV	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES |			\
+			 SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE |			\
+			 SECONDARY_EXEC_APIC_REGISTER_VIRT |				\
+			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
+void vmx_apicv_before_guest(struct vcpu_vmx *vmx);	/* irqs off; if vmx_delivers() */
+void vmx_apicv_reset(struct vcpu_vmx *vmx);		/* fields that never change; loaded */
+
+/* The hardware delivers the local APIC's interrupts. */
+static inline bool vmx_delivers(const struct vcpu_vmx *vmx)
+{
+	return vmx->vmcs->ctl.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
+}
+
+static inline bool vmx_apicv_x2(const struct vcpu_vmx *vmx)
+{
+	return vmx->vmcs->ctl.cpu2 & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
 }
 
 /* ---- host.c ------------------------------------------------------------------------ */
