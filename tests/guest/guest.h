@@ -18,6 +18,9 @@
  *	PORT_LINE	interrupt line: number | level << 8
  *	PORT_ECHO	a device register that gives back what was written, plus 1 at each read
  *	PORT_FIFO	string I/O: bytes written come back in order
+ *	PORT_EXITS	read: how often this vCPU has left the guest
+ *	PORT_BLOCKIRQ	a debugger holds interrupts back from this vCPU, or no longer
+ *	PORT_APICV	read: does hardware do the local APIC's work?
  *
  * At DEVICE there are two pages of a device that behaves like memory but every access of which goes
  * to the host.
@@ -34,6 +37,9 @@
 #define PORT_NOTHING	0xe8
 #define PORT_CHAR	0xe9
 #define PORT_FIFO	0xea
+#define PORT_EXITS	0xeb
+#define PORT_BLOCKIRQ	0xec
+#define PORT_APICV	0xed
 #define PORT_DONE	0xf4
 
 #define LOAD		0x100000

@@ -51,6 +51,40 @@ static void line(struct tvm *t, uint32_t v)
 	TVM_IOCTL(t->vm, KVM_IRQ_LINE, &l);
 }
 
+/* The statistics file of the vCPU has a counter of this name. */
+static uint64_t counter(struct vcpu *c, const char *name)
+{
+	struct kvm_stats_header h;
+	union {
+		struct kvm_stats_desc d;
+		char bytes[sizeof(struct kvm_stats_desc) + 64];
+	} desc;
+	ssize_t size;
+	int fd = ioctl(c->fd, KVM_GET_STATS_FD, 0);
+	uint64_t v = 0;
+
+	if (fd < 0 || pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		tvm_die("KVM_GET_STATS_FD");
+	size = sizeof(desc.d) + h.name_size;
+	for (uint32_t i = 0; i < h.num_desc; i++) {
+		if (size > (ssize_t)sizeof(desc) ||
+		    pread(fd, &desc, size, h.desc_offset + i * size) != size)
+			tvm_die("statistics");
+		if (!strcmp(desc.d.name, name) &&
+		    pread(fd, &v, sizeof(v), h.data_offset + desc.d.offset) != sizeof(v))
+			tvm_die("statistics");
+	}
+	close(fd);
+	return v;
+}
+
+static void blockirq(struct vcpu *c, bool on)
+{
+	struct kvm_guest_debug d = { .control = on ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_BLOCKIRQ : 0 };
+
+	TVM_IOCTL(c->fd, KVM_SET_GUEST_DEBUG, &d);
+}
+
 static void io_out(struct vcpu *c, const uint8_t *data)
 {
 	struct kvm_run *run = c->run;
@@ -76,6 +110,9 @@ static void io_out(struct vcpu *c, const uint8_t *data)
 	case PORT_ECHO:
 		echo = v;
 		break;
+	case PORT_BLOCKIRQ:
+		blockirq(c, v);
+		break;
 	case PORT_CHAR:
 		fwrite(data, run->io.size, run->io.count, stdout);
 		break;
@@ -98,6 +135,10 @@ static void io_in(struct vcpu *c, uint8_t *data)
 	if (run->io.port == PORT_ECHO) {
 		memcpy(data, &echo, run->io.size);
 		echo++;
+	} else if (run->io.port == PORT_EXITS) {
+		*(uint32_t *)data = counter(c, "exits");
+	} else if (run->io.port == PORT_APICV) {
+		*(uint32_t *)data = host_has_apicv();
 	} else if (run->io.port == PORT_FIFO) {
 		for (uint32_t i = 0; i < n; i++)
 			data[i] = fifo[fifo_out++ % sizeof(fifo)];
