@@ -398,6 +398,16 @@ static inline bool host_has_apicv(void)
 	return c == 'Y';
 }
 
+/* The instruction by which guests on this machine make hypercalls: VMMCALL or VMCALL, three bytes. */
+static inline const void *hypercall_insn(bool other_vendor)
+{
+	static const char insn[2][4] = { "\x0f\x01\xc1", "\x0f\x01\xd9" };
+	uint32_t a = 0, b, c = 0, d;
+
+	asm volatile("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d));
+	return insn[(b != 0x756e6547) ^ other_vendor];	/* "Genu" */
+}
+
 static inline void tvm_print_exit(FILE *f, int fd, struct kvm_run *run)
 {
 	struct kvm_regs r = { 0 };

@@ -256,16 +256,6 @@ static inline uint64_t get_stat(int fd, const char *name)
 	return 0;
 }
 
-/* The instruction by which guests on this machine make hypercalls: VMMCALL or VMCALL, three bytes. */
-static inline const void *hypercall_insn(bool other_vendor)
-{
-	static const char insn[2][4] = { "\x0f\x01\xc1", "\x0f\x01\xd9" };
-	uint32_t a = 0, b, c = 0, d;
-
-	asm volatile("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d));
-	return insn[(b != 0x756e6547) ^ other_vendor];	/* "Genu" */
-}
-
 static inline uint64_t now_ns(void)
 {
 	struct timespec ts;

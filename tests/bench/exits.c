@@ -3,7 +3,8 @@
  * What an exit costs: TSC ticks from one guest instruction to the next across it.
  *
  * On a host that is emulated with instruction counting (one tick each instruction) a tick is a host
- * instruction, and the figures are exact and repeatable. Each operation runs many times between two
+ * instruction, and the figures are exact and repeatable; that it counts so is checked first, by a loop
+ * of known length. Each operation runs many times between two
  * RDTSC; the guest stores every difference, and the result is the median, less the median of doing
  * nothing: so that a timer tick of the host in between doesn't count. Only the first touch of a page
  * is a mean.
@@ -28,6 +29,7 @@
 #include <sys/eventfd.h>
 #include "tinyvmm.h"
 
+#define STEPS	2001		/* instructions of op_steps, besides what op_nothing has */
 #define COUNT	200		/* of each operation; TVM_DATA has room for 512 */
 #define RESULT	0x20000
 #define FRESH	0x400000	/* pages that the guest has not touched */
@@ -47,7 +49,9 @@
  * operation may use rax, rbx, rcx, rdx, r9-r11; one that measures by itself leaves its result in
  * r10. The handler of vector 0x50 leaves its time in r9.
  */
-extern const uint8_t payload[], payload_end[], payload_isr[];
+extern const uint8_t payload[], payload_end[], payload_isr[], payload_hypercall[];
+extern const uint8_t op_nothing[];	/* the empty loop, subtracted from all others */
+extern const uint8_t op_steps[];
 
 #define OPERATION(name, text) "op_" #name ": " text "; ret\n"
 
@@ -77,10 +81,11 @@ asm(".pushsection .rodata\n"
     "	pop %rdx; pop %rcx; pop %rax; iretq\n"
     "payload_idt: .word 0xfff; .quad 0xe000\n"
     OPERATION(nothing, "")
+    OPERATION(steps, "mov $1000, %ecx; 1: dec %ecx; jnz 1b")
     OPERATION(cpuid, "xor %eax, %eax; cpuid")
     OPERATION(rdmsr, "mov $0x3b, %ecx; rdmsr")
     OPERATION(wrmsr, "mov $0x3b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")
-    OPERATION(vmcall, "mov $0x1234, %eax; vmmcall")
+    OPERATION(vmcall, "mov $0x1234, %eax; payload_hypercall: vmmcall")
     OPERATION(cr0_wp, "mov %cr0, %rax; xor $0x10000, %rax; mov %rax, %cr0; xor $0x10000, %rax;"
 		      "mov %rax, %cr0")
     OPERATION(cr4_pge, "mov %cr4, %rax; xor $0x80, %rax; mov %rax, %cr4; xor $0x80, %rax;"
@@ -112,11 +117,10 @@ asm(".pushsection .rodata\n"
     ".popsection\n");
 
 #define ROWS(X) \
-	X(nothing, NULL) \
 	X(cpuid, "CPUID") \
 	X(rdmsr, "RDMSR TSC_ADJUST") \
 	X(wrmsr, "WRMSR TSC_ADJUST") \
-	X(vmcall, "VMMCALL unknown") \
+	X(vmcall, "hypercall unknown") \
 	X(cr0_wp, "CR0.WP twice") \
 	X(cr4_pge, "CR4.PGE twice") \
 	X(in_kernel, "IN kernel") \
@@ -140,7 +144,7 @@ ROWS(DECLARE)
 
 struct row {
 	const uint8_t *op;
-	const char *label;	/* NULL: the empty loop, subtracted from all others */
+	const char *label;
 };
 
 #define ROW(o, l) { .op = op_##o, .label = l },
@@ -184,6 +188,8 @@ static void setup(struct tvm *t)
 	TVM_IOCTL(t->vm, KVM_CREATE_IRQCHIP, 0);
 	tvm_vcpu(t);
 	memcpy(t->mem + TVM_CODE, payload, payload_end - payload);
+	/* The other vendor's would be one that the hypervisor has to emulate. */
+	memcpy(t->mem + TVM_CODE + (payload_hypercall - payload), hypercall_insn(false), 3);
 	memset(fresh, 1, COUNT * 4096);		/* the host has the pages, only the guest doesn't */
 	if (tvm_set_slot(t->vm, 1, 0, FRESH, COUNT * 4096, fresh) < 0)
 		tvm_die("KVM_SET_USER_MEMORY_REGION");
@@ -240,25 +246,34 @@ static uint64_t measure(struct tvm *t, const uint8_t *op)
 	return v[COUNT / 2];
 }
 
+/* Are ticks instructions? */
+static void check_ticks(uint64_t ticks)
+{
+	if (ticks == STEPS)
+		return;
+	fprintf(stderr, "%d instructions take %llu ticks: this host does not count them\n", STEPS,
+		(unsigned long long)ticks);
+	exit(1);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t base = 0;
+	uint64_t base;
 	struct tvm t;
 
 	setup(&t);
+	measure(&t, op_nothing);	/* to warm up */
+	base = measure(&t, op_nothing);
+	check_ticks(measure(&t, op_steps) - base);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t v;
 
-		if (rows[i].label && argc > 1 && !strstr(rows[i].label, argv[1]))
+		if (argc > 1 && !strstr(rows[i].label, argv[1]))
 			continue;
 		/* once to warm up; a page can only be touched once */
 		if (rows[i].op != op_touch)
 			measure(&t, rows[i].op);
 		v = measure(&t, rows[i].op);
-		if (!rows[i].label) {
-			base = v;
-			continue;
-		}
 		/* HLT measures by itself and has no empty loop in it. */
 		printf("%s%s,%llu\n", rows[i].label, argc > 2 ? argv[2] : "",
 		       (unsigned long long)(rows[i].op == op_hlt ? v : v - base));
