@@ -188,6 +188,10 @@ static int svm_alloc_iopm(void)
 	return 0;
 }
 
+/* ---- L1D ------------------------------------------------------------------------------------ */
+
+/* Nothing: no processor of AMD's has L1 terminal fault. */
+
 /* ---- CPU on and off ---------------------------------------------------------------------- */
 
 static void svm_emergency_off(void)
