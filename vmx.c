@@ -23,8 +23,8 @@
  *
  * L1D. On processors with L1 terminal fault a guest can read what is in the L1
  * data cache. It is flushed before entries after which the host did more than
- * finish an exit with interrupts off, or before each, or never, as the parameter
- * vmentry_l1d_flush says or else the kernel's l1tf=.
+ * a tidy exit asks for (vmx_exit_is_tidy()), or before each, or never, as the
+ * parameter vmentry_l1d_flush says or else the kernel's l1tf=.
  *
  * Per-CPU data (struct vmx_cpu) is used with preemption off by its own CPU only;
  * all else belongs to the vCPU's thread.
@@ -34,6 +34,7 @@
 #include <linux/cpu.h>
 #include <linux/ftrace.h>
 #include <linux/io.h>
+#include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mod_devicetable.h>
@@ -324,11 +325,43 @@ static void vmx_l1d_read_through(void)
 	rmb();	/* all of it before the entry */
 }
 
+static bool vmx_msr_has_address(u32 msr)
+{
+	return msr == MSR_KVM_WALL_CLOCK || msr == MSR_KVM_SYSTEM_TIME ||
+	       (msr >= MSR_KVM_WALL_CLOCK_NEW && msr <= MSR_KVM_WALL_CLOCK_NEW + 0xff);
+}
+
+/*
+ * Exits whose handlers read and write nothing but what is this guest's anyway, its
+ * registers and devices, and tables of ours. Not among them is what goes to guest
+ * memory, which the host may first have to find. Of interrupts that come meanwhile
+ * compat_interrupted() knows; who sleeps or returns to the VMM comes back by
+ * vcpu_load().
+ */
+static bool vmx_exit_is_tidy(struct vcpu_vmx *vmx)
+{
+	const u64 tidy = BIT_ULL(EXIT_REASON_EXTERNAL_INTERRUPT) |
+		BIT_ULL(EXIT_REASON_INTERRUPT_WINDOW) | BIT_ULL(EXIT_REASON_NMI_WINDOW) |
+		BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_HLT) |
+		BIT_ULL(EXIT_REASON_RDPMC) | BIT_ULL(EXIT_REASON_VMCALL) |
+		BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_PAUSE_INSTRUCTION) |
+		BIT_ULL(EXIT_REASON_TPR_BELOW_THRESHOLD) |
+		BIT_ULL(EXIT_REASON_EOI_INDUCED) | BIT_ULL(EXIT_REASON_APIC_WRITE) |
+		BIT_ULL(EXIT_REASON_PREEMPTION_TIMER);
+	u32 reason = vmx->exit.reason;
+
+	if (reason == EXIT_REASON_IO_INSTRUCTION)
+		return !(vmx_qualification(vmx) & VMX_IO_STRING);
+	if (reason == EXIT_REASON_MSR_WRITE)
+		return !vmx_msr_has_address(x86_gpr(&vmx->vcpu, X86_RCX));
+	return reason < 64 && (tidy & BIT_ULL(reason));
+}
+
 /* The last thing before an entry, interrupts off. */
 static void vmx_l1d_flush(struct vcpu_vmx *vmx)
 {
 	if (l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_COND) {
-		if (!vmx->l1d_dirty)
+		if (!compat_interrupted() && !vmx->l1d_dirty)
 			return;
 	} else if (l1tf_vmx_mitigation != VMENTER_L1D_FLUSH_ALWAYS) {
 		return;
@@ -691,7 +724,8 @@ static void vmx_exit_irqoff(struct kvm_vcpu *vcpu)
 {
 	if (vmx_posts)
 		vmx_forward_interrupt(to_vmx(vcpu));
-	to_vmx(vcpu)->l1d_dirty = true;	/* by what the host does from here on */
+	if (!vmx_exit_is_tidy(to_vmx(vcpu)))
+		to_vmx(vcpu)->l1d_dirty = true;	/* by what the host does from here on */
 	if (unlikely(vmx_exit_is_machine_check(to_vmx(vcpu))))
 		compat_machine_check();
 }

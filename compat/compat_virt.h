@@ -14,6 +14,7 @@
 #ifndef COMPAT_VIRT_H
 #define COMPAT_VIRT_H
 
+#include <linux/hardirq.h>
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
@@ -250,6 +251,23 @@ static inline void compat_clear_cpu_buffers_for_mmio(void)
 #ifdef HAVE_MMIO_STALE_KEY
 	if (static_branch_unlikely(&mmio_stale_data_clear))
 		x86_clear_cpu_buffers();
+#endif
+}
+
+/*
+ * Has this CPU taken an interrupt since it was asked last? Interrupts off. Kernels that
+ * are built without KVM for Intel, or without mitigations, do not note it: then yes.
+ */
+static inline bool compat_interrupted(void)
+{
+#if IS_ENABLED(CONFIG_KVM_INTEL) && \
+	(IS_ENABLED(CONFIG_CPU_MITIGATIONS) || IS_ENABLED(CONFIG_SPECULATION_MITIGATIONS))
+	bool taken = kvm_get_cpu_l1tf_flush_l1d();
+
+	kvm_clear_cpu_l1tf_flush_l1d();
+	return taken;
+#else
+	return true;
 #endif
 }
 

@@ -157,7 +157,6 @@ static int vmx_invlpg(struct kvm_vcpu *vcpu)
 /* Qualification of IN and OUT. */
 #define VMX_IO_SIZE	7	/* less one */
 #define VMX_IO_IN	BIT(3)
-#define VMX_IO_STRING	BIT(4)
 #define VMX_IO_PORT	16
 
 static int vmx_ioio(struct kvm_vcpu *vcpu)

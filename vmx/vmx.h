@@ -153,6 +153,8 @@ struct vmx_autoload {
 #define VMX_TSC_FRAC_BITS	48
 #define VMX_TSC_ONE		(1ull << VMX_TSC_FRAC_BITS)
 
+#define VMX_IO_STRING	BIT(4)		/* qualification of an I/O exit: INS, OUTS */
+
 struct vcpu_vmx {
 	struct kvm_vcpu vcpu;		/* first: the core allocates vcpu_size bytes */
 
@@ -174,7 +176,7 @@ struct vcpu_vmx {
 	bool injected;			/* the entry's event field was filled */
 	u32 inject_info, inject_error;
 	bool soft_injected;		/* ... with a software event */
-	bool l1d_dirty;			/* the host did more than finish an exit */
+	bool l1d_dirty;			/* the host did more than a tidy exit asks for */
 
 	u64 pat;			/* as in the VMCS */
 	bool spec_ctrl_direct;		/* the guest writes SPEC_CTRL without exits */
