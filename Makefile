@@ -7,7 +7,7 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V)))
 # ours, or intree: which modules run, check, bench and soak are about
 MODULES ?= ours
-# amd, or intel: the emulated host that run and check use
+# amd, or intel: the emulated host that run, check, soak and bench use
 VENDOR ?= amd
 export MODULES VENDOR
 ifdef EMULATOR
@@ -65,7 +65,7 @@ help:
 	@echo 'make soak       the long tests'
 	@echo 'make install    install into updates/ of that kernel and run depmod'
 	@echo 'make clean      remove what was built'
-	@echo 'VENDOR=intel    run and check on an emulated Intel host (Bochs) instead of an AMD one'
+	@echo 'VENDOR=intel    run, check, soak and bench on an emulated Intel host (Bochs) instead of an AMD one'
 	@echo 'EMULATOR=bochs  the AMD host in Bochs instead of QEMU: NRIP save, flush by ASID, pause filter'
 	@echo 'MODULES=intree  do run, check, shell with the kernel'"'"'s own modules instead'
 

@@ -57,7 +57,7 @@ bochsrc() {	# WORK-DIR MODEL CPUS MB CYLINDERS
 	plugin_ctrl: unmapped=1, biosdev=1, speaker=0
 	romimage: file=$(readlink -f "$bios/usr/share/bochs/BIOS-bochs-latest"), options=fastboot
 	vgaromimage: file=$(readlink -f "$bios/usr/share/vgabios/vgabios.bin")
-	cpu: model=$2, count=$3, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+	cpu: model=$2, count=$3, ips=${KVM_BOCHS_IPS:-100000000}, reset_on_triple_fault=0, ignore_bad_msrs=1
 	clock: sync=none, time0=1700000000
 	memory: guest=$4, host=$4
 	pci: enabled=1, chipset=i440fx
