@@ -497,14 +497,19 @@ static bool maybe_marker(u64 error_code)
 	return (error_code & fmt->mmio_mask) == fmt->mmio_error;
 }
 
-int mmu_nested_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code)
+static struct mmu_pf nested_pf(gpa_t gpa, u64 error_code)
 {
-	struct mmu_pf pf = {
+	return (struct mmu_pf){
 		.gpa	= gpa,
 		.gfn	= gpa_to_gfn(gpa),
 		.error	= error_code,
 		.write	= error_code & MMU_PF_WRITE,
 	};
+}
+
+int mmu_nested_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code)
+{
+	struct mmu_pf pf = nested_pf(gpa, error_code);
 	int r;
 
 	vcpu->stat.pf_guest++;
@@ -528,12 +533,7 @@ EXPORT_SYMBOL_GPL(mmu_nested_fault);
 
 int mmu_device_access(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code)
 {
-	struct mmu_pf pf = {
-		.gpa	= gpa,
-		.gfn	= gpa_to_gfn(gpa),
-		.error	= error_code,
-		.write	= error_code & MMU_PF_WRITE,
-	};
+	struct mmu_pf pf = nested_pf(gpa, error_code);
 
 	return mmio_fault(vcpu, &pf);
 }

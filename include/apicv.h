@@ -4,8 +4,8 @@
  * virtualization, virtual interrupt delivery and posted interrupts; one day AMD's
  * AVIC.
  *
- * The vendor's table of it, vendor_ops->apicv, is NULL where there is no such
- * hardware or where it is switched off; hw_caps.apicv says the same. With it senders
+ * The vendor's table of it is vendor_ops->apicv, NULL if the vendor has none; hw_caps.apicv
+ * says whether this machine has the hardware and it is switched on. With it senders
  * leave vectors in lapic->posted (irq/lapic.c), and what the guest may do by itself
  * depends on two things that irq/apicv.c decides:
  *

@@ -68,7 +68,7 @@ struct hw_caps {
 	bool nrips, decode_assists, flush_by_asid, pause_filter;
 	bool vgif, tsc_scaling, xsaves;
 	bool emulate_real;		/* real mode and its remains run in the emulator */
-	bool apicv;			/* vendor_ops->apicv is in use: apicv.h */
+	bool apicv;			/* vendor_ops->apicv is there and in use: apicv.h */
 	u64 max_tsc_scaling_ratio;
 	u8 tsc_scaling_frac_bits;
 	u8 nr_counters;			/* performance counters that RDPMC reads; they stand still at 0 */

@@ -83,10 +83,8 @@ int vmx_read_caps(struct vmx_caps *caps)
 
 #define VMX_PIN_NEEDED	(PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS)
 
-/* Set while there is a deadline. */
-#define VMX_PIN_SOMETIMES	PIN_BASED_VMX_PREEMPTION_TIMER
-/* Set while interrupts are posted. */
-#define VMX_PIN_POSTED		PIN_BASED_POSTED_INTR
+/* Set while there is a deadline, and while interrupts are posted. */
+#define VMX_PIN_SOMETIMES	(PIN_BASED_VMX_PREEMPTION_TIMER | PIN_BASED_POSTED_INTR)
 
 #define VMX_CPU_NEEDED	(CPU_BASED_HLT_EXITING | CPU_BASED_INVLPG_EXITING |		\
 			 CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING |		\
@@ -191,7 +189,7 @@ static void vmx_lower_parameters(void)
 	vmx_pml = vmx_pml && vmx_ept_ad && (vmx_base.cpu2 & SECONDARY_EXEC_ENABLE_PML);
 	vmx_preemption_timer = vmx_preemption_timer && vmx_timer_usable();
 	vmx_apicv = vmx_apicv && vmx_apicv_usable();
-	vmx_posts = vmx_posts && vmx_apicv && (vmx_base.pin & VMX_PIN_POSTED) &&
+	vmx_posts = vmx_posts && vmx_apicv && (vmx_base.pin & PIN_BASED_POSTED_INTR) &&
 		    (vmx_base.exit & VM_EXIT_ACK_INTR_ON_EXIT);
 }
 
@@ -229,8 +227,7 @@ static void vmx_pair(u32 entry, u32 exit)
 
 int vmx_choose_controls(void)
 {
-	if (!vmx_choose("pin-based", vmx_caps.pin, VMX_PIN_NEEDED,
-			VMX_PIN_SOMETIMES | VMX_PIN_POSTED, &vmx_base.pin) ||
+	if (!vmx_choose("pin-based", vmx_caps.pin, VMX_PIN_NEEDED, VMX_PIN_SOMETIMES, &vmx_base.pin) ||
 	    !vmx_choose("processor-based", vmx_caps.cpu, VMX_CPU_NEEDED | VMX_CPU_WINDOWS,
 			VMX_CPU_WELCOME, &vmx_base.cpu) ||
 	    !vmx_choose("secondary", vmx_caps.cpu2, 0, VMX_CPU2_WELCOME, &vmx_base.cpu2) ||
@@ -244,7 +241,7 @@ int vmx_choose_controls(void)
 	vmx_pair(VM_ENTRY_LOAD_IA32_PAT, VM_EXIT_LOAD_IA32_PAT);
 	vmx_pair(VM_ENTRY_LOAD_IA32_EFER, VM_EXIT_LOAD_IA32_EFER);
 	vmx_lower_parameters();
-	vmx_base.pin &= ~(VMX_PIN_SOMETIMES | VMX_PIN_POSTED);
+	vmx_base.pin &= ~VMX_PIN_SOMETIMES;
 	vmx_apply_parameters();
 	return 0;
 }
