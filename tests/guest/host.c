@@ -24,6 +24,8 @@ struct vcpu {
 };
 
 static struct vcpu cpus[MAX_CPUS];
+static int n_cpus;
+static volatile bool late;
 static uint8_t device[DEVICE_SIZE];
 static uint8_t fifo[4096];
 static unsigned int fifo_in, fifo_out;
@@ -158,12 +160,61 @@ static void mmio(struct vcpu *c)
 		memcpy(run->mmio.data, device + at, run->mmio.len);
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Time is up: every vCPU leaves the guest and tells. */
+static void stuck(int sig)
+{
+	(void)sig;
+	late = true;
+	for (int i = 0; i < n_cpus; i++) {
+		cpus[i].run->immediate_exit = 1;
+		pthread_kill(cpus[i].thread, SIGUSR1);
+	}
+	signal(SIGALRM, SIG_DFL);	/* one of them does not even leave */
+	alarm(10);
+}
+
+/* What this vCPU waits for can be told from its stack and its APIC. */
+static void tell(struct vcpu *c)
+{
+	static pthread_mutex_t one_by_one = PTHREAD_MUTEX_INITIALIZER;
+	static int told;
+	struct kvm_lapic_state apic;
+	struct kvm_mp_state mp;
+	struct kvm_regs r;
+
+	pthread_mutex_lock(&one_by_one);
+	TVM_IOCTL(c->fd, KVM_GET_REGS, &r);
+	printf("%svCPU %d: rip %#llx rflags %#llx rsp %#llx:", told ? "" : "\nno end; where the guest stands:\n",
+	       c->index, r.rip, r.rflags, r.rsp);
+	for (uint64_t at = r.rsp; at < r.rsp + 96 && at + 8 <= c->t->size; at += 8)
+		printf(" %llx", *(unsigned long long *)(c->t->mem + at));
+	if (!ioctl(c->fd, KVM_GET_MP_STATE, &mp) && !ioctl(c->fd, KVM_GET_LAPIC, &apic)) {
+		printf("\n  mp_state %u, APIC:", mp.mp_state);
+		for (int at = 0x80; at < 0x400; at += 16)
+			if (*(uint32_t *)(apic.regs + at))
+				printf(" %x=%x", at, *(uint32_t *)(apic.regs + at));
+	}
+	printf("\n");
+	fflush(stdout);
+	if (++told == n_cpus)
+		_exit(1);
+	pthread_mutex_unlock(&one_by_one);
+	pause();
+}
+
 static void *run_vcpu(void *p)
 {
 	struct vcpu *c = p;
 
 	for (;;) {
 		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
+			while (late)
+				tell(c);
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
 			fprintf(stderr, "vCPU %d: KVM_RUN: %s; ", c->index, strerror(errno));
@@ -206,18 +257,6 @@ static void start_vcpu(struct vcpu *c)
 		TVM_IOCTL(c->fd, KVM_SET_MP_STATE, &runnable);
 }
 
-static void stuck(int sig)
-{
-	static const char msg[] = "\nno end; where the guest stands:\n";
-
-	(void)sig;
-	if (write(1, msg, sizeof(msg) - 1) < 0)
-		_exit(2);
-	/* the handler ends KVM_RUN; the first vCPU then tells */
-	cpus[0].run->immediate_exit = 1;
-	_exit(1);
-}
-
 /*
  * Task switches of QEMU's emulator load the guest's own CR3, which is not the one in use with
  * shadow paging.
@@ -236,7 +275,6 @@ int main(int argc, char **argv)
 {
 	uint64_t header[2];
 	struct tvm t;
-	int n;
 
 	verbose = argc > 1 && !strcmp(argv[1], "-v");
 	memcpy(header, payload_start, sizeof(header));
@@ -248,7 +286,7 @@ int main(int argc, char **argv)
 		printf("no task switches with shadow paging on this emulator\n");
 		return 77;
 	}
-	n = header[1] & 0xff;
+	n_cpus = header[1] & 0xff;
 	tvm_open(&t);
 	tvm_mem(&t, RAM_SIZE);
 	if (header[1] & HEADER_IRQCHIP)
@@ -259,14 +297,16 @@ int main(int argc, char **argv)
 		TVM_IOCTL(t.vm, KVM_CREATE_PIT2, &pit);
 	}
 	memcpy(t.mem + LOAD, payload_start, payload_stop - payload_start);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n_cpus; i++) {
 		cpus[i] = (struct vcpu) { .t = &t, .index = i };
 		cpus[i].fd = tvm_add_vcpu(&t, i, &cpus[i].run);
 		start_vcpu(&cpus[i]);
 	}
+	cpus[0].thread = pthread_self();
+	signal(SIGUSR1, nothing);
 	signal(SIGALRM, stuck);
 	alarm(40 * (getenv("SLOW") ? atoi(getenv("SLOW")) : 1));
-	for (int i = 1; i < n; i++)
+	for (int i = 1; i < n_cpus; i++)
 		pthread_create(&cpus[i].thread, NULL, run_vcpu, &cpus[i]);
 	run_vcpu(&cpus[0]);
 	return 1;
