@@ -36,10 +36,18 @@ u32 vmx_int_state(struct vcpu_vmx *vmx)
 	return vmx->int_state;
 }
 
+/* A guest stays halted over an exit only if HLT itself does not exit. */
+void vmx_wake(struct vcpu_vmx *vmx)
+{
+	if (unlikely(!(vmx->vmcs->ctl.cpu & CPU_BASED_HLT_EXITING)))
+		vmx_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+}
+
 void vmx_put_int_state(struct vcpu_vmx *vmx, u32 state)
 {
 	if (vmx_int_state(vmx) == state)
 		return;
+	vmx_wake(vmx);	/* halted and blocking does not enter */
 	vmx->int_state = state;
 	vmx_write(GUEST_INTERRUPTIBILITY_INFO, state);
 }
@@ -111,6 +119,7 @@ void vmx_inject(struct kvm_vcpu *vcpu, const struct x86_event *ev)
 		vmx_write(VM_ENTRY_INSTRUCTION_LEN, ev->insn_len);
 	vmx->soft_injected = soft;
 	vmx->injected = true;
+	vmx_wake(vmx);
 	vmx_write(VM_ENTRY_INTR_INFO_FIELD, vmx->inject_info);
 }
 

@@ -416,6 +416,7 @@ static void vmx_flush_class(struct kvm_vcpu *vcpu, enum x86_class class)
 
 	switch (class) {
 	case X86_RIP:
+		vmx_wake(to_vmx(vcpu));
 		vmx_write(GUEST_RIP, regs->rip);
 		break;
 	case X86_RSP:

@@ -278,6 +278,8 @@ bool vmx_get_nmi_mask(struct kvm_vcpu *vcpu);
 void vmx_set_nmi_mask(struct kvm_vcpu *vcpu, bool masked);
 u32 vmx_int_state(struct vcpu_vmx *vmx);
 void vmx_put_int_state(struct vcpu_vmx *vmx, u32 state);
+/* Who is moved, or gets an event, is not halted any more. Loaded. */
+void vmx_wake(struct vcpu_vmx *vmx);
 
 /* ---- exits.c ----------------------------------------------------------------------------- */
 int vmx_handle_exit(struct kvm_vcpu *vcpu);

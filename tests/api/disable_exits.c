@@ -70,11 +70,23 @@ static void all_at_once(void)
 	tvm_close(&t);
 }
 
-/* Nobody but the guest knows of its HLT: only a signal ends KVM_RUN. */
-static void hlt_without_apic(void)
+static void run_to_signal(struct tvm *t)
 {
 	struct sigaction sa = { .sa_handler = on_usr1 };
 	pthread_t self = pthread_self(), th;
+
+	interrupted = t->run;
+	sigaction(SIGUSR1, &sa, NULL);
+	pthread_create(&th, NULL, signal_later, &self);
+	CHECK_ERR(tvm_run(t), EINTR);
+	CHECK_EQ(t->run->exit_reason, KVM_EXIT_INTR);
+	pthread_join(th, NULL);
+	t->run->immediate_exit = 0;
+}
+
+/* Nobody but the guest knows of its HLT: only a signal ends KVM_RUN. */
+static void hlt_without_apic(void)
+{
 	struct tvm t;
 	int fd;
 
@@ -84,15 +96,69 @@ static void hlt_without_apic(void)
 	fd = ioctl(t.fd, KVM_GET_STATS_FD, 0);
 	REQUIRE_OK(fd);
 	GUEST_START(&t, REAL, g_hlt);
-	interrupted = t.run;
-	sigaction(SIGUSR1, &sa, NULL);
-	pthread_create(&th, NULL, signal_later, &self);
-	CHECK_ERR(tvm_run(&t), EINTR);
-	CHECK_EQ(t.run->exit_reason, KVM_EXIT_INTR);
-	pthread_join(th, NULL);
+	run_to_signal(&t);
 	CHECK_EQ(get_stat(fd, "halt_exits"), 0);
 	close(fd);
 	tvm_close(&t);
+}
+
+GUEST(g_moved, 16, "hlt; 1: jmp 1b; g_moved_isr: out %al, $0x10");
+
+extern const uint8_t g_moved_isr[];
+
+static void by_regs(struct tvm *t)
+{
+	struct kvm_regs r;
+
+	TVM_IOCTL(t->fd, KVM_GET_REGS, &r);
+	r.rip = TVM_CODE + (g_moved_isr - g_moved);
+	CHECK_OK(ioctl(t->fd, KVM_SET_REGS, &r));
+}
+
+static void by_exception(struct tvm *t)
+{
+	struct kvm_vcpu_events e;
+
+	TVM_IOCTL(t->fd, KVM_GET_VCPU_EVENTS, &e);
+	e.exception.injected = 1;
+	e.exception.nr = 6;
+	CHECK_OK(ioctl(t->fd, KVM_SET_VCPU_EVENTS, &e));
+}
+
+static void by_nmi(struct tvm *t)
+{
+	CHECK_OK(ioctl(t->fd, KVM_NMI, 0));
+}
+
+/* A halted guest that is said to have just loaded SS goes on; a second signal finds it. */
+static void by_shadow(struct tvm *t)
+{
+	struct kvm_vcpu_events e;
+
+	TVM_IOCTL(t->fd, KVM_GET_VCPU_EVENTS, &e);
+	e.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
+	CHECK_OK(ioctl(t->fd, KVM_SET_VCPU_EVENTS, &e));
+	run_to_signal(t);
+	by_regs(t);
+}
+
+/* What userspace gives a guest that has halted by itself does not find it halted for ever. */
+static void hlt_left(void)
+{
+	void (*const ways[])(struct tvm *t) = { by_regs, by_exception, by_nmi, by_shadow };
+	struct tvm t;
+
+	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		open_vm(&t);
+		CHECK_OK(disable(&t, KVM_X86_DISABLE_EXITS_HLT, 0));
+		tvm_vcpu(&t);
+		GUEST_START(&t, REAL, g_moved);
+		*(uint16_t *)(t.mem + 4 * 2) = *(uint16_t *)(t.mem + 4 * 6) = TVM_CODE + (g_moved_isr - g_moved);
+		run_to_signal(&t);
+		ways[i](&t);
+		RUN_TO_OUT(&t, 0x10);
+		tvm_close(&t);
+	}
 }
 
 GUEST(g_wait, 16,
@@ -221,5 +287,5 @@ static void pause_loop(void)
 	CHECK(without < 100);
 }
 
-TEST_MAIN(T(errors), T(all_at_once), T(hlt_without_apic), T(hlt_with_apic), T(no_unhalt),
+TEST_MAIN(T(errors), T(all_at_once), T(hlt_without_apic), T(hlt_left), T(hlt_with_apic), T(no_unhalt),
 	  T(pause_loop))
