@@ -29,6 +29,7 @@
 enum apicv_inhibit {
 	APICV_OFF_BLOCKIRQ,	/* a debugger holds interrupts back */
 	APICV_OFF_VAPIC,	/* the TPR is in a page of the guest's (x86/vapic.c) */
+	APICV_OFF_TPR_REPORTS,	/* userspace is told of accesses to it; the page is off, too */
 	APICV_NR_INHIBITS
 };
 
@@ -57,6 +58,8 @@ void apicv_vcpu_destroy(struct kvm_vcpu *vcpu);
 void apicv_update(struct kvm_vcpu *vcpu);
 /* This vCPU's reasons; the VM's are those of all vCPUs. vcpu->mutex. */
 void apicv_set_inhibit(struct kvm_vcpu *vcpu, enum apicv_inhibit reason, bool on);
+/* KVM_TPR_ACCESS_REPORTING of this vCPU. vcpu->mutex, srcu held. Sleeps. */
+void apicv_report_tpr(struct kvm_vcpu *vcpu, bool on);
 /* May the page be there? lapic_map_lock, srcu held or no vCPU runs. Sleeps. */
 void apicv_set_page(struct kvm *kvm, bool on);
 /* Vectors whose ends matter have changed. Any context. */

@@ -46,7 +46,7 @@ struct x86_vm_clock {
 /* Hardware that does local APICs' work: apicv.h. */
 struct x86_vm_apicv {
 	spinlock_t lock;
-	unsigned int nr[2];		/* [lock] of each reason, how many vCPUs have it */
+	unsigned int nr[3];		/* [lock] of each reason, how many vCPUs have it */
 	unsigned long inhibits;		/* [lock] to write; why no vCPU may use it */
 	struct page *page;		/* [I] with the chips; NULL: none */
 	bool page_on;			/* [lapic_map_lock] to write; may the page be mapped? */

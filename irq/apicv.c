@@ -21,7 +21,7 @@
  * The page at the APIC's address is nothing but an address to the hardware, and never
  * read or written as long as all goes well. It comes into the page tables by a fault and
  * goes when one vCPU leaves xAPIC mode or moves its APIC: that one would find memory
- * there.
+ * there. And the hardware would not tell of accesses to the TPR.
  */
 #include <linux/gfp.h>
 #include <linux/slab.h>
@@ -102,11 +102,20 @@ void apicv_set_page(struct kvm *kvm, bool on)
 	struct x86_vm_apicv *v = &kvm->arch.apicv;
 
 	lockdep_assert_held(&kvm->arch.lapic_map_lock);
+	on = on && !(READ_ONCE(v->inhibits) & BIT(APICV_OFF_TPR_REPORTS));
 	if (!v->page || v->page_on == on)
 		return;
 	WRITE_ONCE(v->page_on, on);
 	if (!on)
 		mmu_unmap_own_page(kvm, APICV_GFN);
+}
+
+void apicv_report_tpr(struct kvm_vcpu *vcpu, bool on)
+{
+	if (!hw_caps.apicv || !vcpu->arch.apic)
+		return;
+	apicv_set_inhibit(vcpu, APICV_OFF_TPR_REPORTS, on);
+	irqchip_update_map(vcpu->kvm);	/* looks at the page again */
 }
 
 int apicv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa)

@@ -28,6 +28,7 @@ long x86_tpr_reporting(struct kvm_vcpu *vcpu, void *arg)
 	if (ctl->flags)
 		return -EINVAL;
 	vcpu->arch.tpr_access_reporting = ctl->enabled;
+	apicv_report_tpr(vcpu, ctl->enabled);
 	return 0;
 }
 
