@@ -641,6 +641,8 @@ static void vmx_before_guest(struct vcpu_vmx *vmx)
 	vmx_load_timer(vmx);
 	vmx_cpu2_control(vmx, SECONDARY_EXEC_ENABLE_PML, READ_ONCE(vmx->vcpu.kvm->arch.nr_logged));
 	vmx_host_renew(vmx);
+	if (boot_cpu_has(X86_FEATURE_ARCH_PERFMON))
+		vmx_host_perf(vmx);
 	vmx_load_extras(&vmx->vcpu);
 	irqchip_hold_entry(&vmx->vcpu);
 	vmx_spec_prepare(vmx);

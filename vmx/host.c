@@ -9,7 +9,8 @@
  *	of the task	FS and GS base: once after each vcpu_load
  *	of the moment	CR3 and CR4, and DEBUGCTL, which is no field: looked at before
  *			each entry, because a TLB flush or a perf user changes them
- *			behind our back
+ *			behind our back; and perf's counters, by the lists of MSRs that
+ *			an entry and an exit load (perf says which differ)
  *
  * What an exit does not bring back, or only halfway, is put right when the vCPU
  * is put, since the kernel itself does not depend on it:
@@ -28,6 +29,7 @@
 #include <asm/desc.h>
 #include <asm/mmu_context.h>
 #include <asm/msr.h>
+#include <asm/perf_event.h>
 #include <asm/segment.h>
 #include <asm/tlbflush.h>
 #include "compat_virt.h"
@@ -156,4 +158,34 @@ void vmx_host_renew(struct vcpu_vmx *vmx)
 	asm volatile("sldt %0" : "=rm" (ldt));
 	if (unlikely(ldt))
 		vmx->host.ldt_sel = ldt;
+}
+
+static void vmx_autoload_set(struct vcpu_vmx *vmx, int n, const struct perf_guest_switch_msr *msr)
+{
+	/*
+	 * A counter that samples by itself (PEBS) writes its record a while after it was
+	 * stopped; with a list alone that would be into the guest's memory.
+	 */
+	if (msr->msr == MSR_IA32_PEBS_ENABLE)
+		compat_wrmsr(MSR_IA32_PEBS_ENABLE, 0);
+	vmx->autoload->guest[n].index = msr->msr;
+	vmx->autoload->guest[n].value = msr->guest;
+	vmx->autoload->host[n].index = msr->msr;
+	vmx->autoload->host[n].value = msr->host;
+}
+
+/* Counters of the host's that are not to count the guest, and those that are for it alone. */
+void vmx_host_perf(struct vcpu_vmx *vmx)
+{
+	int i, nr = 0, n = vmx_autoloads_efer();
+	struct perf_guest_switch_msr *msrs = perf_guest_get_msrs(&nr, NULL);
+
+	for (i = 0; msrs && i < nr && n < VMX_AUTOLOAD_MAX; i++)
+		if (msrs[i].host != msrs[i].guest)
+			vmx_autoload_set(vmx, n++, &msrs[i]);
+	if (likely(n == vmx->autoload_nr))
+		return;
+	vmx->autoload_nr = n;
+	vmx_write(VM_EXIT_MSR_LOAD_COUNT, n);
+	vmx_write(VM_ENTRY_MSR_LOAD_COUNT, n);
 }

@@ -316,7 +316,7 @@ static void vmx_flush_efer(struct kvm_vcpu *vcpu)
 	if (vmx_base.entry & VM_ENTRY_LOAD_IA32_EFER)
 		vmx_write(GUEST_IA32_EFER, efer);
 	else
-		vmx->autoload->guest.value = efer;
+		vmx->autoload->guest[0].value = efer;
 }
 
 /* ---- debug registers, RIP, RSP, RFLAGS --------------------------------------------------------- */
@@ -757,12 +757,13 @@ static void vmx_reset_controls(struct kvm_vcpu *vcpu)
 static void vmx_reset_autoload(struct vcpu_vmx *vmx)
 {
 	vmx_write(VM_EXIT_MSR_STORE_COUNT, 0);
-	vmx_write(VM_EXIT_MSR_LOAD_COUNT, !!vmx->autoload);
-	vmx_write(VM_ENTRY_MSR_LOAD_COUNT, !!vmx->autoload);
+	vmx->autoload_nr = vmx_autoloads_efer();
+	vmx_write(VM_EXIT_MSR_LOAD_COUNT, vmx->autoload_nr);
+	vmx_write(VM_ENTRY_MSR_LOAD_COUNT, vmx->autoload_nr);
 	if (!vmx->autoload)
 		return;
-	vmx_write(VM_EXIT_MSR_LOAD_ADDR, __pa(&vmx->autoload->host));
-	vmx_write(VM_ENTRY_MSR_LOAD_ADDR, __pa(&vmx->autoload->guest));
+	vmx_write(VM_EXIT_MSR_LOAD_ADDR, __pa(vmx->autoload->host));
+	vmx_write(VM_ENTRY_MSR_LOAD_ADDR, __pa(vmx->autoload->guest));
 }
 
 /* Fields that our choice of controls makes matter. */
@@ -840,14 +841,15 @@ void vmx_vmcs_reset(struct kvm_vcpu *vcpu, bool init)
 
 static int vmx_alloc_autoload(struct vcpu_vmx *vmx)
 {
-	if (vmx_base.entry & VM_ENTRY_LOAD_IA32_EFER)
+	BUILD_BUG_ON(sizeof(struct vmx_autoload) > PAGE_SIZE);
+	if (!vmx_autoloads_efer() && !boot_cpu_has(X86_FEATURE_ARCH_PERFMON))
 		return 0;
 	vmx->autoload = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vmx->autoload)
 		return -ENOMEM;
-	vmx->autoload->guest.index = MSR_EFER;
-	vmx->autoload->host.index = MSR_EFER;
-	vmx->autoload->host.value = compat_rdmsr(MSR_EFER);
+	vmx->autoload->guest[0].index = MSR_EFER;
+	vmx->autoload->host[0].index = MSR_EFER;
+	vmx->autoload->host[0].value = compat_rdmsr(MSR_EFER);
 	return 0;
 }
 

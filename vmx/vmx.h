@@ -145,10 +145,16 @@ struct vmx_host {
 enum vmx_uret { VMX_URET_STAR, VMX_URET_LSTAR, VMX_URET_CSTAR, VMX_URET_SFMASK, VMX_URET_TSC_AUX,
 		VMX_NR_URET };
 
-/* MSRs that the hardware loads from memory, where a CPU has no VMCS field for EFER. */
+/* MSRs that the hardware loads from memory: EFER, where a CPU has no VMCS field for it, then perf's. */
+#define VMX_AUTOLOAD_MAX	64
 struct vmx_autoload {
-	struct vmx_msr_entry guest, host;
+	struct vmx_msr_entry guest[VMX_AUTOLOAD_MAX], host[VMX_AUTOLOAD_MAX];
 };
+
+static inline bool vmx_autoloads_efer(void)
+{
+	return !(vmx_base.entry & VM_ENTRY_LOAD_IA32_EFER);
+}
 
 #define VMX_TSC_FRAC_BITS	48
 #define VMX_TSC_ONE		(1ull << VMX_TSC_FRAC_BITS)
@@ -164,6 +170,7 @@ struct vcpu_vmx {
 	struct vmx_exit exit;
 	unsigned long *msr_bitmap;	/* a page; NULL: every access exits */
 	struct vmx_autoload *autoload;	/* a page, NULL where not needed */
+	u8 autoload_nr;			/* entries in use, as the VMCS says */
 	struct vmx_host host;
 
 	u64 *written;			/* a page: where the guest wrote (PML), NULL: not told */
@@ -252,6 +259,7 @@ void vmx_host_per_cpu(struct vcpu_vmx *vmx);		/* ... that change with the CPU; p
 void vmx_host_save(struct vcpu_vmx *vmx);		/* preemption off, once after vcpu_load */
 void vmx_host_restore(struct vcpu_vmx *vmx);		/* preemption off, vcpu_put */
 void vmx_host_renew(struct vcpu_vmx *vmx);		/* irqs off, before each entry */
+void vmx_host_perf(struct vcpu_vmx *vmx);		/* the same; if the CPU counts for perf */
 
 /* ---- msr.c -------------------------------------------------------------------------- */
 int vmx_msr_bitmap_alloc(struct vcpu_vmx *vmx);
