@@ -81,6 +81,7 @@ struct x86_exception {
 	bool pending, injected;
 	bool has_error, has_payload;
 	bool soft;			/* INT3, INTO: replay the instruction's RIP rules */
+	bool of_user;			/* whether it is soft has to be seen from the code at RIP */
 	u8 vector, insn_len;
 	u32 error;
 	u64 payload;			/* #DB: DR6 bits, #PF: CR2 */
@@ -89,7 +90,7 @@ struct x86_exception {
 struct x86_events {
 	struct x86_exception exc;
 	struct {
-		bool injected, soft;
+		bool injected, soft, of_user;
 		u8 vector;
 		u8 insn_len;
 	} intr;

@@ -45,10 +45,10 @@ static void svm_move_over_soft_insn(struct vcpu_svm *svm, u8 len)
 	struct kvm_vcpu *vcpu = &svm->vcpu;
 
 	svm->soft_len = len;
-	svm->soft_rip = x86_rip(vcpu) + len;
-	x86_put_rip(vcpu, svm->soft_rip);
+	svm->inject_rip = x86_rip(vcpu) + len;
+	x86_put_rip(vcpu, svm->inject_rip);
 	if (hw_caps.nrips)
-		svm->vmcb->ctl.next_rip = svm->soft_rip;
+		svm->vmcb->ctl.next_rip = svm->inject_rip;
 }
 
 void svm_inject(struct kvm_vcpu *vcpu, const struct x86_event *ev)
@@ -61,18 +61,20 @@ void svm_inject(struct kvm_vcpu *vcpu, const struct x86_event *ev)
 		svm->iret_started = false;
 		svm_intercept(svm, SVM_I_IRET, true);
 	}
+	svm->inject_rip = x86_rip(vcpu);
 	if (ev->soft)
 		svm_move_over_soft_insn(svm, ev->insn_len);
-	ctl->event_inj = SVM_EV_VALID | svm_event_type(ev) | ev->vector |
-			 (ev->has_error ? SVM_EV_HAS_ERROR : 0);
+	svm->inject_info = SVM_EV_VALID | svm_event_type(ev) | ev->vector |
+			   (ev->has_error ? SVM_EV_HAS_ERROR : 0);
+	ctl->event_inj = svm->inject_info;
 	ctl->event_inj_error = ev->has_error ? ev->error : 0;
 	svm->injected = true;
 }
 
 /* ---- what was cut short ----------------------------------------------------------- */
 
-/* @len: instruction length of a soft event that we injected, 0 if the guest began it. */
-static void svm_requeue(struct kvm_vcpu *vcpu, u32 info, u32 error, u8 len)
+/* @ours: it was injected; @len: over this many bytes, if it is a soft event. */
+static void svm_requeue(struct kvm_vcpu *vcpu, u32 info, u32 error, bool ours, u8 len)
 {
 	struct x86_event ev = {
 		.vector = info & SVM_EV_VECTOR,
@@ -81,9 +83,9 @@ static void svm_requeue(struct kvm_vcpu *vcpu, u32 info, u32 error, u8 len)
 	};
 
 	if (svm_event_is_soft(info)) {
-		if (!len)
-			return;
-		ev.soft = true;
+		if (!ours)
+			return;	/* the guest's instruction begins it again */
+		ev.soft = len || (info & SVM_EV_TYPE) == SVM_EV_TYPE_SOFT;
 		ev.insn_len = len;
 	}
 	switch (info & SVM_EV_TYPE) {
@@ -100,16 +102,15 @@ static void svm_requeue(struct kvm_vcpu *vcpu, u32 info, u32 error, u8 len)
 	x86_requeue_event(vcpu, &ev);
 }
 
-/* Undo svm_move_over_soft_insn() if delivery did not happen. The length, or 0. */
-static u8 svm_take_soft_insn(struct vcpu_svm *svm)
+/* @info was cut short, or not begun: what was injected goes back as it came, RIP too. */
+static void svm_take_back(struct vcpu_svm *svm, u32 info, u32 error)
 {
-	u8 len = svm->soft_len;
+	bool ours = svm->injected && x86_rip(&svm->vcpu) == svm->inject_rip &&
+		    !((info ^ svm->inject_info) & (SVM_EV_TYPE | SVM_EV_VECTOR));
 
-	svm->soft_len = 0;
-	if (!len || x86_rip(&svm->vcpu) != svm->soft_rip)
-		return 0;
-	x86_put_rip(&svm->vcpu, svm->soft_rip - len);
-	return len;
+	if (ours && svm->soft_len)
+		x86_put_rip(&svm->vcpu, svm->inject_rip - svm->soft_len);
+	svm_requeue(&svm->vcpu, info, error, ours, svm->soft_len);
 }
 
 static void svm_complete_iret(struct vcpu_svm *svm)
@@ -130,11 +131,11 @@ void svm_complete_events(struct kvm_vcpu *vcpu)
 	svm_complete_iret(svm);
 	if (!svm->injected && !(info & SVM_EV_VALID))
 		return;
-	svm->injected = false;
 	ctl->event_inj = 0;
 	x86_clear_injected(vcpu);
 	if (info & SVM_EV_VALID)
-		svm_requeue(vcpu, info, ctl->exit_int_error, svm_take_soft_insn(svm));
+		svm_take_back(svm, info, ctl->exit_int_error);
+	svm->injected = false;
 	svm->soft_len = 0;
 }
 
@@ -143,13 +144,13 @@ void svm_cancel_injection(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
 	struct svm_control *ctl = &svm->vmcb->ctl;
-	u32 info = ctl->event_inj;
 
 	if (!svm->injected)
 		return;
-	svm->injected = false;
 	ctl->event_inj = 0;
-	svm_requeue(vcpu, info, ctl->event_inj_error, svm_take_soft_insn(svm));
+	svm_take_back(svm, svm->inject_info, ctl->event_inj_error);
+	svm->injected = false;
+	svm->soft_len = 0;
 }
 
 /* ---- may it be taken now? ------------------------------------------------------------ */

@@ -83,8 +83,9 @@ struct vcpu_svm {
 	struct svm_step step;
 
 	bool injected;			/* event_inj was filled for the last entry */
-	u8 soft_len;			/* RIP was moved by this much for a soft event */
-	u64 soft_rip;			/* RIP afterwards */
+	u32 inject_info;		/* with what */
+	u64 inject_rip;			/* RIP then */
+	u8 soft_len;			/* it was moved by this much for a soft event */
 
 	bool spec_ctrl_direct;		/* the guest writes SPEC_CTRL without exits */
 	u64 tsc_aux;

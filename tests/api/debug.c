@@ -121,8 +121,7 @@ static void inject(void)
 	static const uint32_t control[] = { KVM_GUESTDBG_INJECT_DB, KVM_GUESTDBG_INJECT_BP };
 	const uint8_t *const handler[] = { g_inject_db, g_inject_bp };
 
-	/* #BP by this way doesn't arrive on CPUs without NRIP save with Linux 6.1 itself. */
-	for (int i = 0; i < (host_is_tcg() ? 1 : 2); i++) {
+	for (int i = 0; i < 2; i++) {
 		struct tvm t;
 
 		vm_new(&t);
@@ -133,8 +132,79 @@ static void inject(void)
 		CHECK_EQ(RUN_TO_OUT(&t, 0x10), 1 + 2 * i);
 		tvm_close(&t);
 	}
-	if (host_is_tcg())
-		SKIP_REST("#BP by this way needs NRIP save");
+}
+
+/*
+ * An event that an instruction raised, handed back by userspace (a debugger that leaves an INT3
+ * to the guest; a guest that was saved in the middle of a delivery): RIP stands at the
+ * instruction, and the handler returns behind it. The interrupt table is touched first by the delivery.
+ */
+GUEST(g_back, 64,
+      "lea " AT(g_back, g_back_idt) ", %rax; lidt (%rax); out %al, $0x11;"
+      "g_back_int3: int3; g_back_int3_end: out %al, $0x12;"
+      "g_back_int: int $0x40; g_back_int_end: out %al, $0x13;"
+      "g_back_isr: inc %ebx; mov (%rsp), %rax; out %eax, $0x10; iretq;"
+      "g_back_idt: .word 0xfff; .quad 0xe000");
+
+extern const uint8_t g_back_int3[], g_back_int3_end[], g_back_int[], g_back_int_end[], g_back_isr[];
+
+static void back_by_inject(struct tvm *t)
+{
+	CHECK_OK(set_debug(t, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_INJECT_BP, 0, 0));
+}
+
+static void back_by_exception(struct tvm *t)
+{
+	struct kvm_vcpu_events e;
+
+	TVM_IOCTL(t->fd, KVM_GET_VCPU_EVENTS, &e);
+	e.exception.injected = 1;
+	e.exception.nr = 3;
+	CHECK_OK(ioctl(t->fd, KVM_SET_VCPU_EVENTS, &e));
+}
+
+static void back_by_interrupt(struct tvm *t)
+{
+	struct kvm_vcpu_events e;
+
+	TVM_IOCTL(t->fd, KVM_GET_VCPU_EVENTS, &e);
+	e.interrupt.injected = 1;
+	e.interrupt.soft = 1;
+	e.interrupt.nr = 0x40;
+	CHECK_OK(ioctl(t->fd, KVM_SET_VCPU_EVENTS, &e));
+}
+
+static void handed_back(void)
+{
+	static const struct {
+		void (*way)(struct tvm *t);
+		const uint8_t *from, *to;
+		uint16_t port;
+	} cases[] = {
+		{ back_by_inject, g_back_int3, g_back_int3_end, 0x12 },
+		{ back_by_exception, g_back_int3, g_back_int3_end, 0x12 },
+		{ back_by_interrupt, g_back_int, g_back_int_end, 0x13 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct kvm_regs r;
+		struct tvm t;
+
+		vm_new(&t);
+		GUEST_START(&t, LONG, g_back);
+		tvm_gate(&t, 3, TVM_CODE + (g_back_isr - g_back));
+		tvm_gate(&t, 0x40, TVM_CODE + (g_back_isr - g_back));
+		RUN_TO_OUT(&t, 0x11);
+		r = get_regs(&t);
+		r.rip = TVM_CODE + (cases[i].from - g_back);
+		r.rbx = 0;
+		TVM_IOCTL(t.fd, KVM_SET_REGS, &r);
+		cases[i].way(&t);
+		CHECK_EQ(RUN_TO_OUT(&t, 0x10), TVM_CODE + (cases[i].to - g_back));
+		RUN_TO_OUT(&t, cases[i].port);
+		CHECK_EQ(get_regs(&t).rbx, 1);
+		tvm_close(&t);
+	}
 }
 
 static void registers(void)
@@ -227,6 +297,6 @@ static void errors(void)
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(errors), T(known_bits), T(single_step), T(software_breakpoint), T(hardware_breakpoint), T(inject),
+TEST_MAIN(T(errors), T(known_bits), T(single_step), T(software_breakpoint), T(hardware_breakpoint), T(inject), T(handed_back),
 	  T(registers),
 	  T(guests_own_breakpoint))
