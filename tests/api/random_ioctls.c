@@ -163,7 +163,8 @@ static void random_ioctls(void)
 {
 	const char *seed = getenv("SEED"), *rounds = getenv("ROUNDS");
 	unsigned long first = seed ? strtoul(seed, NULL, 0) : 1;
-	unsigned long n = rounds ? strtoul(rounds, NULL, 0) : 40;
+	/* a kernel that watches itself takes a hundred times as long for each VM */
+	unsigned long n = rounds ? strtoul(rounds, NULL, 0) : test_patience(1) > 8 ? 10 : 40;
 
 	enter = seed || !host_is_tcg();
 	for (unsigned long i = first; i < first + n; i++) {
