@@ -166,11 +166,18 @@ static u32 breakpoints_hit(struct kvm_vcpu *vcpu)
 	return dr7_code_hits(dr7, dr, x86_linear_rip(vcpu));
 }
 
+/* AMD's hardware keeps one shadow for STI and MOV SS; the emulator knows what its last instruction was. */
+static bool is_behind_mov_ss(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.emul->ctx.retire.mov_ss &&
+	       (vendor_call(get_int_shadow)(vcpu) & KVM_X86_SHADOW_INT_MOV_SS);
+}
+
 int x86_code_breakpoint(struct kvm_vcpu *vcpu)
 {
 	u32 hit = x86_rflags(vcpu) & X86_EFLAGS_RF ? 0 : breakpoints_hit(vcpu);
 
-	if (likely(!hit))
+	if (likely(!hit) || is_behind_mov_ss(vcpu))
 		return KVM_EXIT_RESUME;
 	if (vcpu->arch.dbg.control & KVM_GUESTDBG_USE_HW_BP)
 		return x86_debug_exit(vcpu, 1, hit);

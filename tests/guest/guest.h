@@ -4,8 +4,8 @@
  *
  * A payload is a freestanding flat binary, loaded at 0x100000 and entered at its start by every
  * vCPU in long mode (or in 32-bit protected mode, where its name ends in 32) with the vCPU's number
- * in edi, in esi whether the host is QEMU's emulator (which lacks a few things) and a stack of its
- * own. The first 64 KiB are as tinyvmm.h lays them out. The payload tests the machine that it runs
+ * in edi, in esi whether the host is QEMU's emulator (which lacks a few things), in edx whether real
+ * mode is emulated all the same, and a stack of its own. The first 64 KiB are as tinyvmm.h lays them out. The payload tests the machine that it runs
  * on, prints what is wrong and ends with done().
  *
  * The host is the other half of each test. A guest asks it through ports, so that the request comes

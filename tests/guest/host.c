@@ -239,12 +239,27 @@ static void *run_vcpu(void *p)
 	return NULL;
 }
 
+static bool parameter_is_on(const char *module, const char *name)
+{
+	char path[128];
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
+	f = fopen(path, "r");
+	c = f ? getc(f) : 'N';
+	if (f)
+		fclose(f);
+	return c == 'Y' || c == '1';
+}
+
 static void start_vcpu(struct vcpu *c)
 {
 	struct kvm_regs r = {
 		.rip = LOAD + 16, .rsp = STACKS + 0x4000 * (c->index + 1), .rflags = 2,
 		.rdi = c->index,
 		.rsi = host_is_tcg(),
+		.rdx = parameter_is_on("kvm_amd", "emulate_real_mode"),
 	};
 	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
 
@@ -263,12 +278,7 @@ static void start_vcpu(struct vcpu *c)
  */
 static bool switches_tasks_right(void)
 {
-	FILE *f = fopen("/sys/module/kvm_amd/parameters/npt", "r");
-	int npt = f ? getc(f) : 'Y';
-
-	if (f)
-		fclose(f);
-	return !host_is_tcg() || npt == 'Y' || npt == '1';
+	return !host_is_tcg() || parameter_is_on("kvm_amd", "npt");
 }
 
 int main(int argc, char **argv)

@@ -90,6 +90,18 @@ asm(".pushsection .text\n"
     "	cmp %ebx, %eax; je 1f\n"
     "2:	pass 12\n"
     "1:\n"
+    /*
+     * 13: a code breakpoint comes once, where the emulator or the CPU looks for them at all (a 16-bit
+     * IRET restores no RF, so the handler switches it off); 14: not behind a load of SS
+     */
+    "	movw $(0x8000 + int1b - real_start), 4; xor %bx, %bx\n"
+    "	mov $(0x8000 + plain - real_start), %eax; mov %eax, %dr0; mov $0x402, %eax; mov %eax, %dr7\n"
+    "plain: nop; xor %eax, %eax; mov %eax, %dr7; cmp $1, %bx; ja 1f; pass 13\n"
+    "1:	xor %bx, %bx\n"
+    "	mov $(0x8000 + behind - real_start), %eax; mov %eax, %dr0; mov $0x402, %eax; mov %eax, %dr7\n"
+    "	mov %ss, %ax; mov %ax, %ss\n"
+    "behind: nop; xor %eax, %eax; mov %eax, %dr7; test %bx, %bx; jnz 1f; pass 14\n"
+    "1:\n"
     /* back: PAE tables, long mode */
     "	lgdtl %cs:(0x8000 + real_gdt - real_start); mov $0x620, %eax; mov %eax, %cr4;"
     "mov $0x1000, %eax; mov %eax, %cr3\n"
@@ -102,6 +114,7 @@ asm(".pushsection .text\n"
     "	movw $(0x8000 + div_ok - real_start), (%bp)\n"
     "1:	iret\n"
     "int1: inc %bx; iret\n"
+    "int1b: inc %bx; xor %eax, %eax; mov %eax, %dr7; iret\n"
     "int2: mov $0x4444, %bx; iret\n"
     "far: mov $0x3333, %dx; lret\n"
     "text: .ascii \"realmode\"\n"
@@ -140,7 +153,7 @@ asm(".pushsection .text\n"
 extern u8 real_start[], real_end[], to_real16_code[], to_real16_end[];
 extern void to_real(void);
 
-#define PASSED 0x1fff
+#define PASSED 0x7fff
 
 void trap(struct frame *f)
 {
@@ -148,8 +161,10 @@ void trap(struct frame *f)
 	done();
 }
 
-void guest_main(int cpu)
+void guest_main(int cpu, bool tcg, bool emulated)
 {
+	/* TCG looks for breakpoints there, too */
+	u32 passed = tcg && !emulated ? PASSED & ~(1 << 14) : PASSED;
 	volatile u64 *gdt = (u64 *)0x7000;
 	u8 *to = (u8 *)REAL;
 
@@ -163,7 +178,7 @@ void guest_main(int cpu)
 		for (u8 *p = to_real16_code; p < to_real16_end; p++)
 			to[real_end - real_start + (p - to_real16_code)] = *p;
 		to_real();
-		CHECK_EQ("real-mode tests passed", *(volatile u32 *)REAL, PASSED);
+		CHECK_EQ("real-mode tests passed", *(volatile u32 *)REAL & passed, passed);
 	}
 	done();
 }
