@@ -34,8 +34,6 @@ void x86_queue_exception_e(struct kvm_vcpu *vcpu, u8 vector, u32 error);
 void x86_queue_exception_p(struct kvm_vcpu *vcpu, u8 vector, u64 payload);
 /* INT3, INTO by replay: soft exception of @insn_len bytes. */
 void x86_queue_soft_exception(struct kvm_vcpu *vcpu, u8 vector, u8 insn_len);
-/* Userspace wants it: #BP and #OF are the instruction's at RIP, if one is there that raises them. */
-void x86_queue_user_exception(struct kvm_vcpu *vcpu, u8 vector);
 void x86_inject_gp(struct kvm_vcpu *vcpu, u32 error);
 void x86_inject_fault(struct kvm_vcpu *vcpu, const struct mmu_fault *fault);
 /* An event whose delivery was cut short: the vendor reports it here after the exit. */

@@ -81,7 +81,6 @@ struct x86_exception {
 	bool pending, injected;
 	bool has_error, has_payload;
 	bool soft;			/* INT3, INTO: replay the instruction's RIP rules */
-	bool of_user;			/* whether it is soft has to be seen from the code at RIP */
 	u8 vector, insn_len;
 	u32 error;
 	u64 payload;			/* #DB: DR6 bits, #PF: CR2 */
@@ -90,7 +89,7 @@ struct x86_exception {
 struct x86_events {
 	struct x86_exception exc;
 	struct {
-		bool injected, soft, of_user;
+		bool injected, soft;
 		u8 vector;
 		u8 insn_len;
 	} intr;

@@ -117,13 +117,6 @@ void x86_queue_exception_p(struct kvm_vcpu *vcpu, u8 vector, u64 payload)
 }
 EXPORT_SYMBOL_GPL(x86_queue_exception_p);
 
-void x86_queue_user_exception(struct kvm_vcpu *vcpu, u8 vector)
-{
-	queue_exception(vcpu, &(struct x86_exception){
-		.pending = true, .vector = vector, .of_user = true,
-	});
-}
-
 void x86_queue_soft_exception(struct kvm_vcpu *vcpu, u8 vector, u8 insn_len)
 {
 	queue_exception(vcpu, &(struct x86_exception){
@@ -240,15 +233,6 @@ static u8 length_of_int(struct kvm_vcpu *vcpu, u8 vector)
 	return code[1] == vector ? 2 : 0;
 }
 
-static void look_at_exception(struct kvm_vcpu *vcpu, struct x86_exception *exc)
-{
-	exc->of_user = false;
-	if (exc->vector != 3 && exc->vector != 4)
-		return;
-	exc->insn_len = length_of_int(vcpu, exc->vector);
-	exc->soft = exc->insn_len;
-}
-
 static void give(struct kvm_vcpu *vcpu, const struct x86_event *ev)
 {
 	vcpu->arch.ev.in_flight = BIT(ev->kind);
@@ -261,8 +245,10 @@ static void inject_exception(struct kvm_vcpu *vcpu)
 	struct x86_exception *exc = &vcpu->arch.ev.exc;
 	struct x86_event ev;
 
-	if (unlikely(exc->of_user))
-		look_at_exception(vcpu, exc);
+	if (unlikely((exc->vector == 3 || exc->vector == 4) && !exc->soft)) {
+		exc->insn_len = length_of_int(vcpu, exc->vector);
+		exc->soft = exc->insn_len;
+	}
 	ev = (struct x86_event) {
 		.kind = X86_EV_EXC, .vector = exc->vector, .soft = exc->soft,
 		.insn_len = exc->insn_len, .error = exc->error,
@@ -296,9 +282,8 @@ static void inject_intr(struct kvm_vcpu *vcpu)
 	struct x86_events *q = &vcpu->arch.ev;
 	struct x86_event ev;
 
-	if (unlikely(q->intr.of_user && q->intr.soft))
+	if (unlikely(q->intr.soft && !q->intr.insn_len))
 		q->intr.insn_len = length_of_int(vcpu, q->intr.vector);
-	q->intr.of_user = false;
 	ev = (struct x86_event) {
 		.kind = X86_EV_INTR, .vector = q->intr.vector, .soft = q->intr.soft,
 		.insn_len = q->intr.insn_len,
@@ -562,7 +547,6 @@ static void events_set_exception(struct kvm_vcpu *vcpu, const struct kvm_vcpu_ev
 		.injected = e->exception.injected,
 		.pending = payload && e->exception.pending,
 		.vector = e->exception.nr,
-		.of_user = true,
 		.has_error = e->exception.has_error_code,
 		.error = e->exception.error_code,
 		.has_payload = payload && e->exception_has_payload,
@@ -583,7 +567,6 @@ long x86_set_vcpu_events(struct kvm_vcpu *vcpu, void *arg)
 	q->intr.injected = e->interrupt.injected;
 	q->intr.vector = e->interrupt.nr;
 	q->intr.soft = e->interrupt.soft;
-	q->intr.of_user = true;
 	q->intr.insn_len = 0;
 	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		vendor_call(set_int_shadow)(vcpu, e->interrupt.shadow);

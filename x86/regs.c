@@ -408,7 +408,7 @@ long x86_set_guest_debug(struct kvm_vcpu *vcpu, void *arg)
 	if (d->control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) {
 		if (vcpu->arch.ev.exc.pending)
 			return -EBUSY;
-		x86_queue_user_exception(vcpu, d->control & KVM_GUESTDBG_INJECT_DB ? 1 : 3);
+		x86_queue_exception(vcpu, d->control & KVM_GUESTDBG_INJECT_DB ? 1 : 3);
 	}
 	rflags = x86_get_rflags(vcpu);	/* as the guest set it */
 	dbg->control = d->control & KVM_GUESTDBG_ENABLE ? d->control : 0;

@@ -207,6 +207,43 @@ static void handed_back(void)
 	}
 }
 
+/*
+ * An INT n that is emulated keeps its length, its prefix counted, although userspace has handed in
+ * events before (none of them in delivery).
+ */
+#define FORCE	"/sys/module/kvm/parameters/force_emulation_prefix"
+GUEST(g_forced, 64,
+      "lea " AT(g_forced, g_forced_idt) ", %rax; lidt (%rax); out %al, $0x11;"
+      "ud2; .ascii \"kvm\"; .byte 0x3e; int $0x40; g_forced_after: out %al, $0x12;"
+      "g_forced_isr: mov (%rsp), %rax; out %eax, $0x10; iretq;"
+      "g_forced_idt: .word 0xfff; .quad 0xe000");
+
+extern const uint8_t g_forced_after[], g_forced_isr[];
+
+static void emulated_int(void)
+{
+	FILE *f = fopen(FORCE, "r+");
+	struct kvm_vcpu_events e;
+	char old[8] = "";
+	struct tvm t;
+
+	REQUIRE(f && fgets(old, sizeof(old), f));
+	rewind(f);
+	REQUIRE(fputs("1", f) >= 0 && !fflush(f));
+	vm_new(&t);
+	GUEST_START(&t, LONG, g_forced);
+	tvm_gate(&t, 0x40, TVM_CODE + (g_forced_isr - g_forced));
+	RUN_TO_OUT(&t, 0x11);
+	TVM_IOCTL(t.fd, KVM_GET_VCPU_EVENTS, &e);
+	CHECK_OK(ioctl(t.fd, KVM_SET_VCPU_EVENTS, &e));
+	CHECK_EQ(RUN_TO_OUT(&t, 0x10), TVM_CODE + (g_forced_after - g_forced));
+	RUN_TO_OUT(&t, 0x12);
+	tvm_close(&t);
+	rewind(f);
+	CHECK(fputs(old, f) >= 0);
+	CHECK(!fclose(f));
+}
+
 static void registers(void)
 {
 	struct kvm_debugregs in, out;
@@ -297,6 +334,6 @@ static void errors(void)
 	tvm_close(&t);
 }
 
-TEST_MAIN(T(errors), T(known_bits), T(single_step), T(software_breakpoint), T(hardware_breakpoint), T(inject), T(handed_back),
+TEST_MAIN(T(errors), T(known_bits), T(single_step), T(software_breakpoint), T(hardware_breakpoint), T(inject), T(handed_back), T(emulated_int),
 	  T(registers),
 	  T(guests_own_breakpoint))
