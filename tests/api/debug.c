@@ -155,12 +155,7 @@ static void back_by_inject(struct tvm *t)
 
 static void back_by_exception(struct tvm *t)
 {
-	struct kvm_vcpu_events e;
-
-	TVM_IOCTL(t->fd, KVM_GET_VCPU_EVENTS, &e);
-	e.exception.injected = 1;
-	e.exception.nr = 3;
-	CHECK_OK(ioctl(t->fd, KVM_SET_VCPU_EVENTS, &e));
+	exception_in_flight(t, 3);
 }
 
 static void back_by_interrupt(struct tvm *t)
@@ -211,10 +206,9 @@ static void handed_back(void)
  * An INT n that is emulated keeps its length, its prefix counted, although userspace has handed in
  * events before (none of them in delivery).
  */
-#define FORCE	"/sys/module/kvm/parameters/force_emulation_prefix"
 GUEST(g_forced, 64,
       "lea " AT(g_forced, g_forced_idt) ", %rax; lidt (%rax); out %al, $0x11;"
-      "ud2; .ascii \"kvm\"; .byte 0x3e; int $0x40; g_forced_after: out %al, $0x12;"
+      FORCED ".byte 0x3e; int $0x40; g_forced_after: out %al, $0x12;"
       "g_forced_isr: mov (%rsp), %rax; out %eax, $0x10; iretq;"
       "g_forced_idt: .word 0xfff; .quad 0xe000");
 
@@ -222,14 +216,10 @@ extern const uint8_t g_forced_after[], g_forced_isr[];
 
 static void emulated_int(void)
 {
-	FILE *f = fopen(FORCE, "r+");
+	int old = forced_emulation('1');
 	struct kvm_vcpu_events e;
-	char old[8] = "";
 	struct tvm t;
 
-	REQUIRE(f && fgets(old, sizeof(old), f));
-	rewind(f);
-	REQUIRE(fputs("1", f) >= 0 && !fflush(f));
 	vm_new(&t);
 	GUEST_START(&t, LONG, g_forced);
 	tvm_gate(&t, 0x40, TVM_CODE + (g_forced_isr - g_forced));
@@ -239,9 +229,7 @@ static void emulated_int(void)
 	CHECK_EQ(RUN_TO_OUT(&t, 0x10), TVM_CODE + (g_forced_after - g_forced));
 	RUN_TO_OUT(&t, 0x12);
 	tvm_close(&t);
-	rewind(f);
-	CHECK(fputs(old, f) >= 0);
-	CHECK(!fclose(f));
+	forced_emulation(old);
 }
 
 static void registers(void)

@@ -117,12 +117,7 @@ static void by_regs(struct tvm *t)
 
 static void by_exception(struct tvm *t)
 {
-	struct kvm_vcpu_events e;
-
-	TVM_IOCTL(t->fd, KVM_GET_VCPU_EVENTS, &e);
-	e.exception.injected = 1;
-	e.exception.nr = 6;
-	CHECK_OK(ioctl(t->fd, KVM_SET_VCPU_EVENTS, &e));
+	exception_in_flight(t, 6);
 }
 
 static void by_nmi(struct tvm *t)

@@ -259,7 +259,6 @@ static void events_errors(void)
 
 static void exception_injected(void)
 {
-	struct kvm_vcpu_events e;
 	struct tvm t;
 
 	real_vm(&t);
@@ -267,10 +266,7 @@ static void exception_injected(void)
 	t.run->immediate_exit = 1;
 	tvm_run(&t);
 	t.run->immediate_exit = 0;
-	e = get_events(&t);
-	e.exception.injected = 1;
-	e.exception.nr = 6;
-	CHECK_OK(set_events(&t, e));
+	exception_in_flight(&t, 6);
 	CHECK_EQ(get_events(&t).exception.injected, 1);
 	CHECK_EQ(get_events(&t).exception.nr, 6);
 	CHECK_EQ(RUN_TO_OUT(&t, 0x10), 6);

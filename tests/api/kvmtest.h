@@ -105,6 +105,22 @@ static inline int has_cap(int fd, long cap)
 	return ioctl(fd, KVM_CHECK_EXTENSION, cap);
 }
 
+/* In front of an instruction: the emulator does it, if the parameter of kvm allows that. */
+#define FORCED "ud2; .ascii \"kvm\";"
+
+/* Sets that parameter to one digit; returns what was there. */
+static inline int forced_emulation(int digit)
+{
+	FILE *f = fopen("/sys/module/kvm/parameters/force_emulation_prefix", "r+");
+	int old;
+
+	REQUIRE(f);
+	old = fgetc(f);
+	rewind(f);
+	REQUIRE(fputc(digit, f) == digit && !fclose(f));
+	return old;
+}
+
 #define AT_STR(x) #x
 /* Absolute guest address of a label of the payload "name". */
 #define AT(name, label) "(" #label " - " #name " + 0x8000)"
@@ -262,6 +278,17 @@ static inline uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+/* As if userspace had saved this vCPU in the middle of an exception's delivery. */
+static inline void exception_in_flight(struct tvm *t, uint8_t vector)
+{
+	struct kvm_vcpu_events e;
+
+	TVM_IOCTL(t->fd, KVM_GET_VCPU_EVENTS, &e);
+	e.exception.injected = 1;
+	e.exception.nr = vector;
+	CHECK_OK(ioctl(t->fd, KVM_SET_VCPU_EVENTS, &e));
 }
 
 typedef void test_fn(void);

@@ -458,23 +458,16 @@ static void moved_while_pending(void)
 	}
 }
 
-#define FORCE	"/sys/module/kvm/parameters/force_emulation_prefix"
-#define FEP	"ud2; .ascii \"kvm\";"
-
 GUEST(g_forced, 64,
-      "mov $0x12345678, %ecx;" FEP "rdmsr; out %eax, $0x20;"
-      "mov $0x99, %eax;" FEP "wrmsr; out %eax, $0x21; hlt");
+      "mov $0x12345678, %ecx;" FORCED "rdmsr; out %eax, $0x20;"
+      "mov $0x99, %eax;" FORCED "wrmsr; out %eax, $0x21; hlt");
 
 /* The same from the emulator: the instruction is done once, with the VMM's answer. */
 static void emulated(void)
 {
-	char old[8] = "";
-	FILE *f = fopen(FORCE, "r+");
+	int old = forced_emulation('1');
 	struct tvm t;
 
-	REQUIRE(f && fgets(old, sizeof(old), f));
-	rewind(f);
-	REQUIRE(fputs("1", f) >= 0 && !fflush(f));
 	unknown_to_user(&t);
 	GUEST_START(&t, LONG, g_forced);
 	RUN_TO(&t, KVM_EXIT_X86_RDMSR);
@@ -485,9 +478,7 @@ static void emulated(void)
 		CHECK_EQ(t.run->msr.data, 0x1111111100000099);
 	CHECK_EQ(RUN_TO_OUT(&t, 0x21), 0x99);
 	tvm_close(&t);
-	rewind(f);
-	CHECK(fputs(old, f) >= 0);
-	CHECK(!fclose(f));
+	forced_emulation(old);
 }
 
 /* Without the exit, what the filter denies is a #GP. */
