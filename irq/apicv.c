@@ -59,12 +59,17 @@ void apicv_update(struct kvm_vcpu *vcpu)
 		vendor_ops->apicv->set_eoi_exits(vcpu, vectors);
 }
 
+static bool has_inhibit(const struct kvm_vcpu *vcpu, enum apicv_inhibit reason)
+{
+	return vcpu->arch.apicv_inhibits & BIT(reason);
+}
+
 void apicv_set_inhibit(struct kvm_vcpu *vcpu, enum apicv_inhibit reason, bool on)
 {
 	struct x86_vm_apicv *v = &vcpu->kvm->arch.apicv;
 	unsigned long old, new;
 
-	if (!hw_caps.apicv || !vcpu->arch.apic || on == !!(vcpu->arch.apicv_inhibits & BIT(reason)))
+	if (!hw_caps.apicv || !vcpu->arch.apic || on == has_inhibit(vcpu, reason))
 		return;
 	vcpu->arch.apicv_inhibits ^= BIT(reason);
 	spin_lock(&v->lock);
@@ -112,7 +117,7 @@ void apicv_set_page(struct kvm *kvm, bool on)
 
 void apicv_report_tpr(struct kvm_vcpu *vcpu, bool on)
 {
-	if (!hw_caps.apicv || !vcpu->arch.apic)
+	if (!hw_caps.apicv || !vcpu->arch.apic || on == has_inhibit(vcpu, APICV_OFF_TPR_REPORTS))
 		return;
 	apicv_set_inhibit(vcpu, APICV_OFF_TPR_REPORTS, on);
 	irqchip_update_map(vcpu->kvm);	/* looks at the page again */
