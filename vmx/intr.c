@@ -43,16 +43,17 @@ void vmx_wake(struct vcpu_vmx *vmx)
 		vmx_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 }
 
+#define VMX_SHADOWS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+
 void vmx_put_int_state(struct vcpu_vmx *vmx, u32 state)
 {
 	if (vmx_int_state(vmx) == state)
 		return;
-	vmx_wake(vmx);	/* halted and blocking does not enter */
+	if (state & VMX_SHADOWS)
+		vmx_wake(vmx);	/* halted behind such an instruction does not enter */
 	vmx->int_state = state;
 	vmx_write(GUEST_INTERRUPTIBILITY_INFO, state);
 }
-
-#define VMX_SHADOWS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 
 u32 vmx_get_int_shadow(struct kvm_vcpu *vcpu)
 {
