@@ -103,10 +103,23 @@ static u32 vmx_event_type(const struct x86_event *ev, bool soft)
 	}
 }
 
+/*
+ * The length of the instruction that raised a soft event. Userspace may hand in an interrupt as soft
+ * at an RIP where there is none, and not every processor takes a length of 0: then as if one byte were before RIP.
+ */
+static u32 vmx_soft_len(struct kvm_vcpu *vcpu, const struct x86_event *ev)
+{
+	u64 rip = x86_rip(vcpu) - 1;
+
+	if (!ev->insn_len)
+		x86_put_rip(vcpu, x86_64bit_code(vcpu) ? rip : (u32)rip);
+	return ev->insn_len ?: 1;
+}
+
 void vmx_inject(struct kvm_vcpu *vcpu, const struct x86_event *ev)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	bool soft = ev->soft && ev->insn_len;
+	bool soft = ev->soft;
 
 	if (ev->kind == X86_EV_NMI)	/* the delivery blocks the next; before, nothing may */
 		vmx_set_nmi_mask(vcpu, false);
@@ -117,7 +130,7 @@ void vmx_inject(struct kvm_vcpu *vcpu, const struct x86_event *ev)
 		vmx_write(VM_ENTRY_EXCEPTION_ERROR_CODE, ev->error);
 	}
 	if (soft)
-		vmx_write(VM_ENTRY_INSTRUCTION_LEN, ev->insn_len);
+		vmx_write(VM_ENTRY_INSTRUCTION_LEN, vmx_soft_len(vcpu, ev));
 	vmx->soft_injected = soft;
 	vmx->injected = true;
 	vmx_wake(vmx);

@@ -143,10 +143,12 @@ GUEST(g_back, 64,
       "lea " AT(g_back, g_back_idt) ", %rax; lidt (%rax); out %al, $0x11;"
       "g_back_int3: int3; g_back_int3_end: out %al, $0x12;"
       "g_back_int: int $0x40; g_back_int_end: out %al, $0x13;"
+      "g_back_plain: out %al, $0x14;"
       "g_back_isr: inc %ebx; mov (%rsp), %rax; out %eax, $0x10; iretq;"
       "g_back_idt: .word 0xfff; .quad 0xe000");
 
-extern const uint8_t g_back_int3[], g_back_int3_end[], g_back_int[], g_back_int_end[], g_back_isr[];
+extern const uint8_t g_back_int3[], g_back_int3_end[], g_back_int[], g_back_int_end[],
+		     g_back_plain[], g_back_isr[];
 
 static void back_by_inject(struct tvm *t)
 {
@@ -179,6 +181,8 @@ static void handed_back(void)
 		{ back_by_inject, g_back_int3, g_back_int3_end, 0x12 },
 		{ back_by_exception, g_back_int3, g_back_int3_end, 0x12 },
 		{ back_by_interrupt, g_back_int, g_back_int_end, 0x13 },
+		/* there is none: the handler returns to RIP */
+		{ back_by_interrupt, g_back_plain, g_back_plain, 0x14 },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
