@@ -320,6 +320,7 @@ static void vmx_l1d_read_through(void)
 	for (i = 0; i < PAGE_SIZE << VMX_L1D_ORDER; i += PAGE_SIZE)
 		(void)READ_ONCE(p[i]);
 	rmb();	/* the first round before the second */
+#pragma GCC unroll 16
 	for (i = 0; i < PAGE_SIZE << VMX_L1D_ORDER; i += L1_CACHE_BYTES)
 		(void)READ_ONCE(p[i]);
 	rmb();	/* all of it before the entry */
