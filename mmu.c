@@ -84,13 +84,18 @@ static void compute_mode(struct kvm_vcpu *vcpu, u64 cr0, u64 cr4, u64 efer)
 	mmu->guest_valid = true;
 }
 
+/* What compute_mode() looks at. */
+#define MODE_CR0	(X86_CR0_PG | X86_CR0_WP)
+#define MODE_CR4	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
+#define MODE_EFER	(EFER_LMA | EFER_NX)
+
 static const struct mmu_mode *guest_mode(struct kvm_vcpu *vcpu)
 {
 	u64 cr0 = x86_cr0(vcpu), cr4 = x86_cr4(vcpu), efer = x86_efer(vcpu);
 	struct mmu_vcpu *mmu = &vcpu->arch.mmu;
 
-	if (!mmu->guest_valid || mmu->guest_cr0 != cr0 || mmu->guest_cr4 != cr4 ||
-	    mmu->guest_efer != efer)
+	if (!mmu->guest_valid || ((mmu->guest_cr0 ^ cr0) & MODE_CR0) ||
+	    ((mmu->guest_cr4 ^ cr4) & MODE_CR4) || ((mmu->guest_efer ^ efer) & MODE_EFER))
 		compute_mode(vcpu, cr0, cr4, efer);
 	return &mmu->guest;
 }
@@ -284,8 +289,12 @@ bool mmu_load_pdptrs(struct kvm_vcpu *vcpu, u64 cr3)
 /* Shadow paging trusts its entries until the guest flushes; nested paging has none. */
 void mmu_flush_guest(struct kvm_vcpu *vcpu)
 {
-	vcpu->arch.mmu.shadow.sync = true;
-	vendor_call(flush_tlb)(vcpu, X86_FLUSH_GUEST, 0);
+	struct mmu_vcpu *mmu = &vcpu->arch.mmu;
+
+	mmu->shadow.sync = !hw_caps.tdp;
+	/* to load a root flushes, too */
+	if (hw_caps.tdp || mmu->root_hpa)
+		vendor_call(flush_tlb)(vcpu, X86_FLUSH_GUEST, 0);
 }
 
 void mmu_reset(struct kvm_vcpu *vcpu)

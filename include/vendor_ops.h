@@ -125,7 +125,7 @@ extern struct hw_caps hw_caps;	/* const after module load */
 	X(void, msr_intercepts, (struct kvm_vcpu *vcpu))	/* recompute the MSR map */ \
 	X(void, cpuid_changed, (struct kvm_vcpu *vcpu))					\
 	/* memory */								\
-	X(void, load_root,     (struct kvm_vcpu *vcpu, hpa_t root, int level))		\
+	X(void, load_root,     (struct kvm_vcpu *vcpu, hpa_t root, int level))	/* a shadow root: flushes, too */ \
 	X(void, flush_tlb,     (struct kvm_vcpu *vcpu, enum x86_flush what, gva_t gva))	\
 	X(u8,   memtype,       (struct kvm_vcpu *vcpu, gfn_t gfn, bool mmio))		\
 	/* time */								\

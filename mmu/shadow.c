@@ -478,8 +478,9 @@ static void load_roots(struct kvm_vcpu *vcpu, const struct mmu_mode *mode)
 	struct shadow_table *old[SHADOW_ROOTS];
 
 	memcpy(old, s->root, sizeof(old));
-	for (q = 0; q < SHADOW_ROOTS; q++) {
-		s->root[q] = q < n ? get_root(vcpu, mode, q) : NULL;
+	memset(s->root, 0, sizeof(s->root));
+	for (q = 0; q < n; q++) {
+		s->root[q] = get_root(vcpu, mode, q);
 		if (s->root[q])
 			shadow_use_root(s->root[q]);
 	}
