@@ -761,11 +761,8 @@ void arch_dirty_log_protect(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t
 static int load_shadow(struct kvm_vcpu *vcpu)
 {
 	struct mmu_vcpu *mmu = &vcpu->arch.mmu;
-	const struct mmu_mode *mode;
+	const struct mmu_mode *mode = guest_mode(vcpu);
 
-	if (likely(mmu->root_hpa && !mmu->shadow.sync))
-		return 0;
-	mode = guest_mode(vcpu);
 	if (mode->levels == 3 && !mmu->pdptrs_valid && !mmu_load_pdptrs(vcpu, x86_cr3(vcpu))) {
 		/* Not what the CPU would have loaded; every access faults then. */
 		memset(mmu->pdptrs, 0, sizeof(mmu->pdptrs));
@@ -774,14 +771,12 @@ static int load_shadow(struct kvm_vcpu *vcpu)
 	return shadow_load(vcpu, mode);
 }
 
-int mmu_load(struct kvm_vcpu *vcpu)
+int mmu_load_root(struct kvm_vcpu *vcpu)
 {
 	struct mmu_tree *t = &vcpu->kvm->arch.mmu.tree;
 
 	if (!hw_caps.tdp)
 		return load_shadow(vcpu);
-	if (likely(vcpu->arch.mmu.root_hpa))
-		return 0;
 	vcpu->arch.mmu.root_hpa = tree_table_addr(t->root);
 	vendor_call(load_root)(vcpu, vcpu->arch.mmu.root_hpa, t->levels);
 	return 0;

@@ -626,6 +626,8 @@ static void vmx_load_timer(struct vcpu_vmx *vmx)
 {
 	u64 deadline = vmx->vcpu.arch.entry_deadline, now;
 
+	if (likely(!deadline && !(vmx->vmcs->ctl.pin & PIN_BASED_VMX_PREEMPTION_TIMER)))
+		return;
 	vmx_pin_control(vmx, PIN_BASED_VMX_PREEMPTION_TIMER, deadline);
 	if (!deadline)
 		return;
@@ -640,7 +642,8 @@ static void vmx_before_guest(struct vcpu_vmx *vmx)
 		vmx_apicv_before_guest(vmx);
 	vmx_flush(&vmx->vcpu);
 	vmx_load_timer(vmx);
-	vmx_cpu2_control(vmx, SECONDARY_EXEC_ENABLE_PML, READ_ONCE(vmx->vcpu.kvm->arch.nr_logged));
+	if (unlikely(vmx_logs_writes(vmx) != !!READ_ONCE(vmx->vcpu.kvm->arch.nr_logged)))
+		vmx_cpu2_control(vmx, SECONDARY_EXEC_ENABLE_PML, !vmx_logs_writes(vmx));
 	vmx_host_renew(vmx);
 	if (boot_cpu_has(X86_FEATURE_ARCH_PERFMON))
 		vmx_host_perf(vmx);

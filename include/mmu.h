@@ -25,7 +25,13 @@ void mmu_reset(struct kvm_vcpu *vcpu);
 /* CR3 was loaded: shadow paging switches roots; nested paging has nothing to do but TLB. */
 void mmu_new_cr3(struct kvm_vcpu *vcpu, u64 cr3);
 /* Make sure a root exists and is loaded into the hardware. Before entry, preemptible. 0 or -errno. */
-int mmu_load(struct kvm_vcpu *vcpu);
+int mmu_load_root(struct kvm_vcpu *vcpu);
+static inline int mmu_load(struct kvm_vcpu *vcpu)
+{
+	const struct mmu_vcpu *mmu = &vcpu->arch.mmu;
+
+	return likely(mmu->root_hpa && !mmu->shadow.sync) ? 0 : mmu_load_root(vcpu);
+}
 /* Drop this vCPU's root (KVM_REQ_MMU_RELOAD). */
 void mmu_unload(struct kvm_vcpu *vcpu);
 

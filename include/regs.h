@@ -48,6 +48,14 @@ X86_REG_ACCESSORS(cr4, cr4, X86_CR4)
 X86_REG_ACCESSORS(efer, efer, X86_EFER)
 X86_REG_ACCESSORS(dr6, dr6, X86_DR)
 
+/* Of CR4 what no vendor lets a guest change without an exit: nothing to fetch. */
+#define X86_CR4_KEPT	(X86_CR4_OSXSAVE | X86_CR4_PKE)
+
+static inline u64 x86_cr4_kept(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.regs.cr4 & X86_CR4_KEPT;
+}
+
 static inline u64 x86_gpr(struct kvm_vcpu *vcpu, int i)
 {
 	if (i == X86_RSP_IDX)

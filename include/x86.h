@@ -262,7 +262,12 @@ long pv_kvmclock_ctrl(struct kvm_vcpu *vcpu, void *arg);
  * looks at the local APIC.
  */
 void pv_eoi_before_entry(struct kvm_vcpu *vcpu);
-void pv_eoi_after_exit(struct kvm_vcpu *vcpu);
+void pv_eoi_look(struct kvm_vcpu *vcpu);
+static inline void pv_eoi_after_exit(struct kvm_vcpu *vcpu)
+{
+	if (unlikely(vcpu->arch.pv.eoi_pending))
+		pv_eoi_look(vcpu);
+}
 int pv_module_init(void);
 void pv_module_exit(void);
 

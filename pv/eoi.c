@@ -48,13 +48,11 @@ void pv_eoi_before_entry(struct kvm_vcpu *vcpu)
 	pv->eoi_pending = !eoi_put(vcpu, KVM_PV_EOI_ENABLED);
 }
 
-void pv_eoi_after_exit(struct kvm_vcpu *vcpu)
+void pv_eoi_look(struct kvm_vcpu *vcpu)
 {
 	struct x86_pv *pv = &vcpu->arch.pv;
 	u8 val;
 
-	if (likely(!pv->eoi_pending))
-		return;
 	/* unreadable: stay with the offer until the guest's memory is back */
 	if (kvm_cache_read(vcpu->kvm, &pv->eoi_mem, &val, 0, sizeof(val)))
 		return;

@@ -174,13 +174,12 @@ static void vmx_autoload_set(struct vcpu_vmx *vmx, int n, const struct perf_gues
 	vmx->autoload->host[n].value = msr->host;
 }
 
-/* Counters of the host's that are not to count the guest, and those that are for it alone. */
-void vmx_host_perf(struct vcpu_vmx *vmx)
+static noinline void vmx_autoload_perf(struct vcpu_vmx *vmx,
+				       const struct perf_guest_switch_msr *msrs, int nr)
 {
-	int i, nr = 0, n = vmx_autoloads_efer();
-	struct perf_guest_switch_msr *msrs = perf_guest_get_msrs(&nr, NULL);
+	int i, n = vmx_autoloads_efer();
 
-	for (i = 0; msrs && i < nr && n < VMX_AUTOLOAD_MAX; i++)
+	for (i = 0; i < nr && n < VMX_AUTOLOAD_MAX; i++)
 		if (msrs[i].host != msrs[i].guest)
 			vmx_autoload_set(vmx, n++, &msrs[i]);
 	if (likely(n == vmx->autoload_nr))
@@ -188,4 +187,14 @@ void vmx_host_perf(struct vcpu_vmx *vmx)
 	vmx->autoload_nr = n;
 	vmx_write(VM_EXIT_MSR_LOAD_COUNT, n);
 	vmx_write(VM_ENTRY_MSR_LOAD_COUNT, n);
+}
+
+/* Counters of the host's that are not to count the guest, and those that are for it alone. */
+void vmx_host_perf(struct vcpu_vmx *vmx)
+{
+	int nr = 0;
+	struct perf_guest_switch_msr *msrs = perf_guest_get_msrs(&nr, NULL);
+
+	if (unlikely(msrs && nr) || unlikely(vmx->autoload_nr != vmx_autoloads_efer()))
+		vmx_autoload_perf(vmx, msrs, msrs ? nr : 0);
 }

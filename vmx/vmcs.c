@@ -277,6 +277,7 @@ static void vmx_fetch_cr4(struct kvm_vcpu *vcpu)
 	struct x86_regs *regs = &vcpu->arch.regs;
 	u64 owned = vmx_cr4_owned(vcpu);
 
+	BUILD_BUG_ON(VMX_CR4_FREE & X86_CR4_KEPT);
 	regs->cr4 = (regs->cr4 & ~owned) | (vmx_read(GUEST_CR4) & owned);
 }
 
@@ -410,14 +411,19 @@ void vmx_fetch(struct kvm_vcpu *vcpu, int class)
 	regs->avail |= BIT(class);
 }
 
+static void vmx_flush_rip(struct kvm_vcpu *vcpu)
+{
+	vmx_wake(to_vmx(vcpu));
+	vmx_write(GUEST_RIP, vcpu->arch.regs.rip);
+}
+
 static void vmx_flush_class(struct kvm_vcpu *vcpu, enum x86_class class)
 {
 	struct x86_regs *regs = &vcpu->arch.regs;
 
 	switch (class) {
 	case X86_RIP:
-		vmx_wake(to_vmx(vcpu));
-		vmx_write(GUEST_RIP, regs->rip);
+		vmx_flush_rip(vcpu);
 		break;
 	case X86_RSP:
 		vmx_write(GUEST_RSP, regs->gpr[X86_RSP_IDX]);
@@ -464,11 +470,8 @@ static void vmx_check_threshold(struct vcpu_vmx *vmx)
 
 #define VMX_PAGING_CLASSES	(BIT(X86_CR0) | BIT(X86_CR3) | BIT(X86_CR4) | BIT(X86_EFER))
 
-void vmx_flush(struct kvm_vcpu *vcpu)
+static noinline void vmx_flush_classes(struct kvm_vcpu *vcpu, unsigned long dirty)
 {
-	struct x86_regs *regs = &vcpu->arch.regs;
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	unsigned long dirty = regs->dirty;
 	int class;
 
 	if (dirty & VMX_PAGING_CLASSES) {
@@ -481,6 +484,18 @@ void vmx_flush(struct kvm_vcpu *vcpu)
 		vmx_flush_class(vcpu, class);
 	if (dirty & VMX_PAGING_CLASSES)
 		vmx_pdptrs(vcpu, true);
+}
+
+void vmx_flush(struct kvm_vcpu *vcpu)
+{
+	struct x86_regs *regs = &vcpu->arch.regs;
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	/* behind most instructions nothing else has changed */
+	if (likely(regs->dirty == BIT(X86_RIP)))
+		vmx_flush_rip(vcpu);
+	else if (regs->dirty)
+		vmx_flush_classes(vcpu, regs->dirty);
 	regs->dirty = 0;
 	if (unlikely(vmx->vmcs->tpr_threshold))
 		vmx_check_threshold(vmx);

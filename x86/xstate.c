@@ -98,7 +98,7 @@ void x86_fpu_put_guest(struct kvm_vcpu *vcpu)
 /* Guests can reach XCR0 and the state behind it only with CR4.OSXSAVE. */
 static __always_inline bool guest_xcr0_differs(struct kvm_vcpu *vcpu)
 {
-	return (x86_cr4(vcpu) & X86_CR4_OSXSAVE) && vcpu->arch.xcr0 != vcpu->arch.host_xcr0;
+	return (x86_cr4_kept(vcpu) & X86_CR4_OSXSAVE) && vcpu->arch.xcr0 != vcpu->arch.host_xcr0;
 }
 
 /*
@@ -108,8 +108,8 @@ static __always_inline bool guest_xcr0_differs(struct kvm_vcpu *vcpu)
 static __always_inline bool guest_uses_pkru(struct kvm_vcpu *vcpu)
 {
 	return cpu_feature_enabled(X86_FEATURE_OSPKE) &&
-	       ((x86_cr4(vcpu) & X86_CR4_PKE) ||
-		((x86_cr4(vcpu) & X86_CR4_OSXSAVE) && (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU)));
+	       ((x86_cr4_kept(vcpu) & X86_CR4_PKE) ||
+		((x86_cr4_kept(vcpu) & X86_CR4_OSXSAVE) && (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU)));
 }
 
 static __always_inline bool guest_uses_xss(struct kvm_vcpu *vcpu)
@@ -153,7 +153,7 @@ static void notice_untold_xsetbv(struct kvm_vcpu *vcpu)
 {
 	u64 xcr0;
 
-	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR) || !(x86_cr4(vcpu) & X86_CR4_OSXSAVE))
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR) || !(x86_cr4_kept(vcpu) & X86_CR4_OSXSAVE))
 		return;
 	xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (likely(xcr0 == vcpu->arch.xcr0))
