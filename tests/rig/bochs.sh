@@ -8,7 +8,7 @@
 # unpacked here: bochs/mkdisk.py writes a disk that starts the kernel directly, and
 # bochs/trim.py a kernel for L2 that QEMU starts as an ELF file.
 
-BOCHS_CONFIGURE="--with-nogui --enable-x86-64 --enable-cpu-level=6 --enable-vmx=2 --enable-svm
+BOCHS_CONFIGURE="--with-nogui --enable-x86-64 --enable-cpu-level=6 --enable-vmx=2 --enable-svm --enable-smp
 	--enable-avx --enable-evex --enable-handlers-chaining --enable-trace-linking
 	--enable-fast-function-calls --enable-repeat-speedups --disable-debugger --disable-docbook"
 
