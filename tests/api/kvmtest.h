@@ -108,8 +108,8 @@ static inline int has_cap(int fd, long cap)
 /* In front of an instruction: the emulator does it, if the parameter of kvm allows that. */
 #define FORCED "ud2; .ascii \"kvm\";"
 
-/* Sets that parameter to one digit; returns what was there. */
-static inline int forced_emulation(int digit)
+/* Sets that parameter, '1' or what a call before returned; returns what was there. */
+static inline int forced_emulation(int value)
 {
 	FILE *f = fopen("/sys/module/kvm/parameters/force_emulation_prefix", "r+");
 	int old;
@@ -117,7 +117,7 @@ static inline int forced_emulation(int digit)
 	REQUIRE(f);
 	old = fgetc(f);
 	rewind(f);
-	REQUIRE(fputc(digit, f) == digit && !fclose(f));
+	REQUIRE(fputc(value, f) == value && !fclose(f));
 	return old;
 }
 
